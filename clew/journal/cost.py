@@ -141,6 +141,12 @@ class Hold:
             self._active = False
             self._ledger.held -= self._cost
 
+    def renew(self) -> None:
+        """Takes a released amount back, without a check."""
+        if not self._active:
+            self._active = True
+            self._ledger.held += self._cost
+
 
 def _known(cost: Cost) -> Cost:
     """Sums of reservations must stay numbers: an unknown price was checked already and reserves no money."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from functools import lru_cache
@@ -11,7 +12,7 @@ MASK = "[redacted]"
 
 _SHAPES = re.compile(
     r"\b(?:"
-    r"sk-(?:ant-|proj-|or-)?[A-Za-z0-9_-]{20,}"  # OpenAI, Anthropic, OpenRouter
+    r"sk-(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{20,}"  # OpenAI, Anthropic, OpenRouter; a hyphenated name has no digit
     r"|gh[opsu]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,}"
     r"|hf_[A-Za-z0-9]{30,}"
     r"|xox[abpr]-[A-Za-z0-9-]{20,}"
@@ -22,15 +23,21 @@ _SHAPES = re.compile(
 _SECRET_NAME = re.compile(r"(API_?KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
 # A shorter value is likely a word of ordinary text ("test", "none"), and masking it would damage transcripts.
 _SHORTEST = 12
+_SHORTEST_REGISTERED = 6
 
 _registered: set[str] = set()
 
 
 def register(value: str) -> None:
     """Makes `value` (an API key given as an argument, say) unwritable from now on."""
-    if len(value) >= 6 and value not in _registered:
+    if len(value) >= _SHORTEST_REGISTERED and value not in _registered:
         _registered.add(value)
-        _known.cache_clear()
+        refresh()
+
+
+def refresh() -> None:
+    """Looks at the environment again; every run does so when it begins."""
+    _known.cache_clear()
 
 
 @lru_cache(maxsize=1)
@@ -41,7 +48,12 @@ def _known() -> re.Pattern[str] | None:
 
 
 def redact(text: str) -> str:
-    """`text` with every credential replaced by `[redacted]`."""
+    """`text` as it may be written: credentials are `[redacted]`, and lone surrogates, which JSON allows and UTF-8 does
+    not, are spelled out."""
+    if len(text) < _SHORTEST_REGISTERED and text.isascii():
+        return text
+    if not text.isascii():
+        text = text.encode("utf-8", "backslashreplace").decode()
     known = _known()
     if known is not None:
         text = known.sub(MASK, text)
@@ -49,11 +61,22 @@ def redact(text: str) -> str:
 
 
 def redact_json(value: Any) -> Any:
-    """A copy of a JSON value with every string redacted."""
+    """A copy of `value` as it may be written, and as it comes back from JSON: strings redacted, tuples as lists, keys as
+    strings. Raises `TypeError` for what JSON cannot hold."""
     if isinstance(value, str):
-        return redact(value)
+        return redact(str(value))
+    if value is None or isinstance(value, bool | int | float):
+        return value
     if isinstance(value, dict):
-        return {key: redact_json(item) for key, item in value.items()}
+        return {_key(key): redact_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [redact_json(item) for item in value]
-    return value
+    raise TypeError(f"{type(value).__name__} is not a JSON value")
+
+
+def _key(key: Any) -> str:
+    if isinstance(key, str):
+        return redact(key)
+    if key is None or isinstance(key, bool | int | float):
+        return json.dumps(key)
+    raise TypeError(f"a key of type {type(key).__name__} is not a JSON key")

@@ -182,7 +182,9 @@ async def replay(
         divergence = _difference(row.fingerprint, fingerprint(graph))
         if strict and divergence:
             raise Divergence(f"run {row.id!r} cannot be replayed strictly: {divergence}; try a lenient replay")
-        past = Run(journal, row.id, mode="strict" if strict else "lenient", watch=watch)
+        past = Run(
+            journal, row.id, budget=Budget(**row.budget), mode="strict" if strict else "lenient", watch=watch
+        )
         try:
             answer = await _invoke(past, graph, row.task, None)
         except Refused as refusal:
@@ -312,6 +314,7 @@ def _rebuild(row: RunRow, trusted: Collection[str]) -> Any:
 
 async def _invoke(live: Run, graph: Any, task: dict[str, Any], config: dict[str, Any] | None) -> Answer:
     token = _run.set(live)
+    live.root = asyncio.current_task()
     config = dict(config or {})
     config["callbacks"] = [*(config.get("callbacks") or []), node_handler(live.nodes)]
     config["configurable"] = {**(config.get("configurable") or {}), RUN_KEY: live}
@@ -319,9 +322,6 @@ async def _invoke(live: Run, graph: Any, task: dict[str, Any], config: dict[str,
     config.setdefault("recursion_limit", 10_000)
     try:
         result = await graph.ainvoke({"task": task}, config)
-    except asyncio.CancelledError:
-        live.stopping = True
-        raise
     finally:
         _run.reset(token)
     if not isinstance(result, dict) or "answer" not in result:

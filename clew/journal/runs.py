@@ -98,7 +98,7 @@ class Run:
         self.retry, self.lease = frozenset(retry), lease
         self.nodes = Nodes()
         self.performed = self.replayed = 0
-        self.stopping = False
+        self.root: asyncio.Task[Any] | None = None
         self._watch = watch
         self._known: dict[str, _Known] = {}
         # By (place, kind, ordinal), whatever the request: what a fork inherited, and everything in a lenient replay.
@@ -310,7 +310,7 @@ class Run:
             # Ctrl-C and a closing loop leave the effect unknown, so that a resume performs it; a program that
             # cancels a branch has decided, and will decide the same again.
             self.ledger.lose(reserve)
-            if not self.stopping:
+            if self.root is None or not self.root.cancelling():
                 self._finish(row, "cancelled", None, Cost(), begun)
             raise
         except Exception as error:
@@ -435,6 +435,12 @@ def current() -> Run:
     """The run that this code belongs to; outside of any, a new one in memory."""
     run: Run | None = _run.get() or langgraph_config().get("configurable", {}).get(RUN_KEY)
     return run if run is not None else scratch_run()
+
+
+def in_run(config: dict[str, Any] | None = None) -> bool:
+    """Whether this code, or a graph that is invoked with `config`, already belongs to a run."""
+    configs = (langgraph_config(), config or {})
+    return _run.get() is not None or any(RUN_KEY in (c.get("configurable") or {}) for c in configs)
 
 
 def scratch_run() -> Run:

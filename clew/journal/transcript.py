@@ -7,10 +7,12 @@ characters, storage grows with new text only, and two calls of which one continu
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from hashlib import blake2b
 from typing import Any, Literal
+
+from clew.journal.redact import redact, redact_json
 
 Role = Literal["system", "user", "assistant", "tool"]
 Origin = Literal["prompt", "model", "injected", "notice"]
@@ -46,32 +48,28 @@ class Transcript:
         effect: str | None = None,
         extra: dict[str, Any] | None = None,
     ) -> Transcript:
-        return self.append(Segment(role, text, origin, effect, extra))
+        """A new chain with one more segment. Credentials in it are masked here already: what a model is shown is what
+        the journal holds, so that a resumed run goes on with the same text."""
+        return self.append(Segment(role, redact(text), origin, effect, redact_json(extra)))
 
     def append(self, segment: Segment, head: str | None = None) -> Transcript:
-        """`head` is given where a chain is read back: its stored text may be masked, its address stays."""
+        """`head` is given where a chain is read back."""
         child = Transcript.__new__(Transcript)
         child._parent, child._segment = self, segment
         child.head = head or _head(self.head, segment)
         return child
 
-    @cached_property
+    @property
     def segments(self) -> tuple[Segment, ...]:
-        found: list[Segment] = []
-        node: Transcript | None = self
-        while node is not None and node._segment is not None:
-            found.append(node._segment)
-            node = node._parent
-        return tuple(reversed(found))
+        """All segments from the first; not kept, because every prefix of a long chain would keep its own."""
+        return tuple(segment for _, segment in self.links())[::-1]
 
-    def links(self) -> list[tuple[str, str, Segment]]:
-        """(parent head, head, segment) from the last segment back to the first."""
-        found = []
+    def links(self) -> Iterator[tuple[str, Segment]]:
+        """(head, segment) from the last segment back to the first."""
         node = self
         while node._parent is not None and node._segment is not None:
-            found.append((node._parent.head, node.head, node._segment))
+            yield node.head, node._segment
             node = node._parent
-        return found
 
     def messages(self) -> list[dict[str, Any]]:
         """OpenAI messages: neighbours of one role are one message, unless one of them carries `extra`."""
@@ -96,12 +94,12 @@ class Transcript:
         return hash(self.head)
 
     def __repr__(self) -> str:
-        return f"Transcript({len(self.segments)} segments, head={self.head[:8]})"
+        return f"Transcript({sum(1 for _ in self.links())} segments, head={self.head[:8]})"
 
 
 def _head(parent: str, segment: Segment) -> str:
     # Lengths make the boundaries unambiguous: ("ab", "c") and ("a", "bc") are different chains.
-    text = segment.text.encode("utf-8", "surrogatepass")
+    text = segment.text.encode()
     extra = json.dumps(segment.extra, sort_keys=True) if segment.extra else ""
     fields = f"{parent}|{segment.role}|{segment.origin}|{segment.effect or ''}|{len(text)}|{extra}"
     return blake2b(fields.encode() + b"\0" + text, digest_size=16).hexdigest()

@@ -34,6 +34,9 @@ class ChunkSettings:
         return f"structure-{VERSION} limit={self.limit} join={self.join} heading={self.heading}"
 
 
+DEFAULT = ChunkSettings()
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """Characters `start` to `end` of a document. `heading` is the line put before them when they are embedded."""
@@ -50,7 +53,7 @@ Count = Callable[[Sequence[str]], list[int]]
 Cut = Callable[[str], list[int]]
 
 
-def chunk(document: Document, count: Count, cut: Cut, settings: ChunkSettings = ChunkSettings()) -> list[Chunk]:
+def chunk(document: Document, count: Count, cut: Cut, settings: ChunkSettings = DEFAULT) -> list[Chunk]:
     """The passages of `document`, in order; `count` and `cut` are those of an `Embedder`."""
     text, sections = document.text, document.sections
     headings = [heading_line(document.title, section.path) for section in sections]

@@ -70,9 +70,20 @@ class SentenceEmbedder:
     device: str | None = None
     _lock: Lock = field(default_factory=Lock, repr=False)
 
+    def recipe(self) -> dict[str, str]:
+        """The arguments that make the same vectors again, as JSON."""
+        model = str(Path(self.model).expanduser().resolve()) if _is_path(self.model) else self.model
+        return {"model": model, "query_prefix": self.query_prefix, "passage_prefix": self.passage_prefix}
+
     @property
     def name(self) -> str:
-        shown = "all-MiniLM-L6-v2" if self.model == OFFLINE else Path(self.model).name if _is_path(self.model) else self.model
+        shown = (
+            "all-MiniLM-L6-v2"
+            if self.model == OFFLINE
+            else Path(self.model).name
+            if _is_path(self.model)
+            else self.model
+        )
         prefixes = f" query={self.query_prefix!r} passage={self.passage_prefix!r}"
         return shown + (prefixes if self.query_prefix or self.passage_prefix else "")
 

@@ -8,17 +8,71 @@ from typing import Any
 from .documents import Builder, Document, Unreadable, leading_symbol, one_line
 
 DROPPED = frozenset(
-    "script style noscript template nav header footer aside form button select svg canvas iframe object head".split()
+    [
+        "script",
+        "style",
+        "noscript",
+        "template",
+        "nav",
+        "header",
+        "footer",
+        "aside",
+        "form",
+        "button",
+        "select",
+        "svg",
+        "canvas",
+        "iframe",
+        "object",
+        "head",
+    ]
 )
 DROPPED_ROLES = frozenset({"navigation", "search", "banner", "contentinfo", "complementary"})
 DROPPED_CLASSES = frozenset(
-    "headerlink sphinxsidebar sidebar related navbar breadcrumbs viewcode-link viewcode-back toc-backref linenos"
-    " linenodiv nav skip-link sr-only".split()
+    [
+        "headerlink",
+        "sphinxsidebar",
+        "sidebar",
+        "related",
+        "navbar",
+        "breadcrumbs",
+        "viewcode-link",
+        "viewcode-back",
+        "toc-backref",
+        "linenos",
+        "linenodiv",
+        "nav",
+        "skip-link",
+        "sr-only",
+    ]
 )
 PARAGRAPHS = frozenset(
-    "p div section article main ul ol dl table blockquote pre figure fieldset details hr h1 h2 h3 h4 h5 h6 address".split()
+    [
+        "p",
+        "div",
+        "section",
+        "article",
+        "main",
+        "ul",
+        "ol",
+        "dl",
+        "table",
+        "blockquote",
+        "pre",
+        "figure",
+        "fieldset",
+        "details",
+        "hr",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "address",
+    ]
 )
-LINES = frozenset("li tr dt dd br caption figcaption summary thead tbody".split())
+LINES = frozenset(["li", "tr", "dt", "dd", "br", "caption", "figcaption", "summary", "thead", "tbody"])
 HEADINGS = {f"h{level}": level for level in range(1, 7)}
 MAIN = (
     "//main",

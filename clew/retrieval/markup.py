@@ -111,7 +111,7 @@ def read_rst(text: str, title: str = "") -> Document:
         following = lines[at + 1] if at + 1 < len(lines) else ""
         overlined = bool(_ADORNMENT.match(line)) and at + 2 < len(lines) and lines[at + 2].strip() == line.strip()
         underlined = bool(_ADORNMENT.match(following)) and len(following.strip()) >= len(line.strip()) > 0
-        if overlined and following.strip() or underlined and not paragraph and not line.startswith((" ", "..")):
+        if (overlined and following.strip()) or (underlined and not paragraph and not line.startswith((" ", ".."))):
             flush()
             style = (line[0], True) if overlined else (following[0], False)
             heading = _unmark(following if overlined else line).strip()

@@ -16,21 +16,101 @@ _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
 _CAMEL = re.compile(r"[a-z][A-Z]|[A-Z]{2}[a-z]")
 
 STOP = frozenset(
-    "a an and are as at be been being but by can could did do does doing for from get gets had has have how i if in into is"
-    " it its itself let may me might my of on or our shall should so such than that the their them then there these they"
-    " this those to too us was we were what when where whether which while who whom whose why will with would you your"
-    " does't don't isn't am about also any each".split()
+    [
+        "a",
+        "an",
+        "and",
+        "are",
+        "as",
+        "at",
+        "be",
+        "been",
+        "being",
+        "but",
+        "by",
+        "can",
+        "could",
+        "did",
+        "do",
+        "does",
+        "doing",
+        "for",
+        "from",
+        "get",
+        "gets",
+        "had",
+        "has",
+        "have",
+        "how",
+        "i",
+        "if",
+        "in",
+        "into",
+        "is",
+        "it",
+        "its",
+        "itself",
+        "let",
+        "may",
+        "me",
+        "might",
+        "my",
+        "of",
+        "on",
+        "or",
+        "our",
+        "shall",
+        "should",
+        "so",
+        "such",
+        "than",
+        "that",
+        "the",
+        "their",
+        "them",
+        "then",
+        "there",
+        "these",
+        "they",
+        "this",
+        "those",
+        "to",
+        "too",
+        "us",
+        "was",
+        "we",
+        "were",
+        "what",
+        "when",
+        "where",
+        "whether",
+        "which",
+        "while",
+        "who",
+        "whom",
+        "whose",
+        "why",
+        "will",
+        "with",
+        "would",
+        "you",
+        "your",
+        "does't",
+        "don't",
+        "isn't",
+        "am",
+        "about",
+        "also",
+        "any",
+        "each",
+    ]
 )
 
 
 def is_symbol(token: str) -> bool:
     """Whether `token` is written as code is: a dotted name, snake_case, camelCase, `--option`, `ALL_CAPS`, `__x__`."""
     return (
-        token.startswith("-")
-        or "_" in token
-        or "." in token.strip(".")
-        or "::" in token
-        or bool(_CAMEL.search(token))
+        token.startswith("-") or "_" in token or "." in token.strip(".") or "::" in token or bool(_CAMEL.search(token))
     )
 
 

@@ -18,12 +18,30 @@ _CHAT = _COMMON | {
     "service_tier", "verbosity", "safety_identifier", "prompt_cache_key", "web_search_options", "audio",
 }
 # fmt: on
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "model": str,
+    "messages": list,
+    "prompt": (str, list),
+    "n": int,
+    "max_tokens": int,
+    "max_completion_tokens": int,
+    "top_logprobs": int,
+    "logprobs": int,
+    "prompt_logprobs": int,
+    "stop": (str, list),
+    "tools": list,
+    "stream": bool,
+    "stream_options": dict,
+    "temperature": (int, float),
+    "top_p": (int, float),
+}
 _COMPLETIONS = _COMMON | frozenset(["prompt", "suffix", "echo", "best_of"])
 
 
 def check(request: Request, features: Features) -> None:
     """Raises the `Refusal` that such a server answers `request` with, before any reply is generated."""
     _endpoint(request, features)
+    _types(request, features)
     _parameters(request, features)
     _messages(request, features)
     _window(request, features)
@@ -59,6 +77,15 @@ def _endpoint(request: Request, features: Features) -> None:
         raise Refusal(404, body)
 
 
+def _types(request: Request, features: Features) -> None:
+    for name, kinds in _TYPES.items():
+        value = request.body.get(name)
+        if value is not None and not isinstance(value, kinds):
+            kind = kinds.__name__ if isinstance(kinds, type) else " or ".join(k.__name__ for k in kinds)
+            message = f"Invalid type for '{name}': expected {kind}, but got {type(value).__name__} instead."
+            raise bad_request(features, message, name, "invalid_type")
+
+
 def _parameters(request: Request, features: Features) -> None:
     body = request.body
     for name in features.rejects:
@@ -68,8 +95,9 @@ def _parameters(request: Request, features: Features) -> None:
     unknown = sorted(set(body) - (_CHAT if request.chat else _COMPLETIONS) - _extensions(features))
     if features.strict and unknown:
         raise bad_request(features, f"Unknown parameter: '{unknown[0]}'.", unknown[0], "unknown_parameter")
-    if request.n < 1 or (request.n > 1 and not features.n):
-        raise bad_request(features, f"n must be 1, got {request.n}.", "n")
+    n = body.get("n", 1)
+    if n is not None and (n < 1 or (n > 1 and not features.n)):
+        raise bad_request(features, f"n must be {'1' if not features.n else 'at least 1'}, got {n}.", "n")
     if features.max_stops is not None and len(request.stop) > features.max_stops:
         message = (
             f"Invalid 'stop': array too long. Expected an array with maximum length {features.max_stops}, "

@@ -68,6 +68,12 @@ def bad_request(features: Features, message: str, param: str | None = None, code
     return Refusal(400, error_body(features, 400, message, code=code, param=param))
 
 
+def stands_alone(item: object) -> bool:
+    """Whether a scripted item is a fault in place of the whole answer, so that no reply is used up for more choices."""
+    whole = ("context_overflow", "bad_gateway", "disconnect", "hang", "empty", *_WORDINGS)
+    return isinstance(item, Reply) and (item.status != 200 or item.fault in whole)
+
+
 def refusal(reply: Reply, request: Request, features: Features, prompt_tokens: int) -> Refusal | None:
     """The error that a reply stands for; None if it is no plain error."""
     headers = _headers(reply)

@@ -52,16 +52,16 @@ class Request:
     @property
     def prompts(self) -> list[str]:
         """Prompts of a completions request; empty for chat."""
-        prompt = self.body.get("prompt", [])
-        return [p for p in ([prompt] if isinstance(prompt, str) else prompt) if isinstance(p, str)]
+        prompt = self.body.get("prompt")
+        given = prompt if isinstance(prompt, list) else [prompt]
+        return [p for p in given if isinstance(p, str)]
 
     @cached_property
     def prompt(self) -> str:
         """Everything the client sent as text: the raw prompt, or the texts of all messages, one per line."""
         if self.chat:
             return "\n".join(text_of(m.get("content")) for m in self.messages)
-        choices = max(1, self.n)
-        return self.prompts[min(self.choice // choices, len(self.prompts) - 1)] if self.prompts else ""
+        return self.prompts[min(self.choice // self.n, len(self.prompts) - 1)] if self.prompts else ""
 
     @property
     def last(self) -> str:
@@ -85,7 +85,8 @@ class Request:
 
     @property
     def n(self) -> int:
-        return int(self.body.get("n") or 1)
+        n = self.body.get("n")
+        return n if isinstance(n, int) and n > 0 else 1
 
     @property
     def stream(self) -> bool:
@@ -94,15 +95,16 @@ class Request:
     @property
     def stop(self) -> list[str]:
         stop = self.body.get("stop") or []
-        return [stop] if isinstance(stop, str) else [s for s in stop if isinstance(s, str) and s]
+        given = stop if isinstance(stop, list) else [stop]
+        return [s for s in given if isinstance(s, str) and s]
 
     @property
     def max_tokens(self) -> int | None:
         """The limit on new tokens; None = none. Completions have 16 by default, as OpenAI's and vLLM's."""
         limit = self.body.get("max_completion_tokens", self.body.get("max_tokens"))
-        if limit is None:
-            return None if self.chat else 16
-        return int(limit)
+        if isinstance(limit, int):
+            return limit
+        return None if self.chat else 16
 
     @cached_property
     def digest(self) -> str:

@@ -30,8 +30,7 @@ class Script:
     """
 
     def __init__(self, replies: Replies) -> None:
-        single = isinstance(replies, str | Reply | Faulty) or callable(replies)
-        items: list[Any] = [Rule(lambda _: True, replies)] if single else list(replies)  # type: ignore[arg-type]
+        items = [Rule(lambda _: True, replies)] if _is_one(replies) else list(replies)
         self.queue: deque[Scripted] = deque(item for item in items if not isinstance(item, Rule))
         self.rules = [(rule, _supply(rule)) for rule in items if isinstance(rule, Rule)]
         self._tries: dict[tuple[str, int], deque[Scripted]] = {}
@@ -45,16 +44,16 @@ class Script:
 
     def take(self, request: Request, *, rules_only: bool = False) -> Scripted | None:
         """The scripted reply for `request`, removed from the script; None if only rules were asked and none accepts."""
-        key = (request.digest, request.choice)
-        if self._tries.get(key):
-            return self._tries[key].popleft()
+        if self._tries and (waiting := self._tries.get((request.digest, request.choice))):
+            return waiting.popleft()
         item = self._from_rules(request)
         if item is None and not rules_only:
             item = self._from_queue(request)
         if isinstance(item, Faulty):
             fault = item.fault if isinstance(item.fault, Reply) else Reply(fault=item.fault)
-            self._tries[key] = deque([fault] * item.times + [item.then])
-            return self._tries[key].popleft()
+            tries: deque[Scripted] = deque([fault] * item.times + [item.then])
+            self._tries[request.digest, request.choice] = tries
+            return tries.popleft()
         return item
 
     def _from_rules(self, request: Request) -> Scripted | None:
@@ -62,7 +61,7 @@ class Script:
             if supply is not None and not supply:
                 continue
             if rule.accepts(request):
-                return supply.popleft() if supply is not None else rule.reply  # type: ignore[return-value]
+                return supply.popleft() if supply is not None else _one(rule.reply)
         return None
 
     def _from_queue(self, request: Request) -> Scripted:
@@ -72,10 +71,12 @@ class Script:
         raise ScriptError(f"no scripted reply is left for request {request.number}{rules}: {describe(request)}")
 
 
+def _is_one(reply: Scripted | Iterable[Scripted | Rule]) -> TypeIs[Scripted]:
+    return isinstance(reply, str | Reply | Faulty) or callable(reply)
+
+
 def _supply(rule: Rule) -> deque[Scripted] | None:
-    if isinstance(rule.reply, str | Reply | Faulty) or callable(rule.reply):
-        return None
-    return deque(rule.reply)
+    return None if _is_one(rule.reply) else deque(rule.reply)
 
 
 def describe(request: Request) -> str:

@@ -7,7 +7,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +18,7 @@ from aiohttp import web
 from clew.testing import tokens
 from clew.testing.answer import Answering
 from clew.testing.checks import check, continues, prompt_tokens
-from clew.testing.faults import Refusal, bad_request, error_body, refusal
+from clew.testing.faults import Refusal, bad_request, error_body, refusal, stands_alone
 from clew.testing.features import Features
 from clew.testing.replies import Reply, Scripted
 from clew.testing.request import Request
@@ -81,7 +81,7 @@ class ScriptedServer:
         self._requests: list[Request] = []
         self._unexpected: list[Unexpected] = []
         self._abandoned: list[Request] = []
-        self._arrival = threading.Condition()
+        self._news = threading.Condition()
         self._started = threading.Event()
         self._failure: BaseException | None = None
         self._thread: threading.Thread | None = None
@@ -123,13 +123,20 @@ class ScriptedServer:
 
         From code on the event loop that the client uses, await `arrived` instead.
         """
-        with self._arrival:
-            if not self._arrival.wait_for(lambda: len(self._requests) >= n, timeout):
-                raise TimeoutError(f"{self.count} of {n} requests arrived within {timeout:g} s")
+        self._wait(self._requests, n, timeout, "arrived")
 
     async def arrived(self, n: int, timeout: float = 60.0) -> None:
         """`wait_for` without blocking the event loop."""
         await asyncio.to_thread(self.wait_for, n, timeout)
+
+    async def departed(self, n: int, timeout: float = 60.0) -> None:
+        """Waits until `n` clients have gone away before their answer; TimeoutError after `timeout` seconds."""
+        await asyncio.to_thread(self._wait, self._abandoned, n, timeout, "were abandoned")
+
+    def _wait(self, what: Sized, n: int, timeout: float, verb: str) -> None:
+        with self._news:
+            if not self._news.wait_for(lambda: len(what) >= n, timeout):
+                raise TimeoutError(f"{len(what)} of {n} requests {verb} within {timeout:g} s")
 
     def assert_done(self) -> None:
         """AssertionError unless each scripted reply was used and each request had one."""
@@ -141,7 +148,9 @@ class ScriptedServer:
     # Life -----------------------------------------------------------------------------------------------------------
 
     def start(self) -> Self:
-        """Starts serving; returns when the port accepts connections."""
+        """Starts serving; returns when the port accepts connections. After `stop` it takes the same port again."""
+        self._started.clear()
+        self._failure = None
         self._thread = threading.Thread(target=self._run, name="clew-scripted-server", daemon=True)
         self._thread.start()
         self._started.wait()
@@ -210,14 +219,16 @@ class ScriptedServer:
             return _refused(refused)
         except (asyncio.CancelledError, ConnectionError):
             if request is not None and not self._closing.is_set():
-                self._abandoned.append(request)
+                with self._news:
+                    self._abandoned.append(request)
+                    self._news.notify_all()
             raise
 
     def _listing(self, http: web.BaseRequest) -> web.Response:
         if http.path not in ("/v1/models", "/models"):
             return web.json_response(error_body(self.features, 404, f"Invalid URL (GET {http.path})"), status=404)
         self.listings += 1
-        if not self._authorized(http):
+        if self._api_key is not None and not self._authorized(http):
             body = error_body(self.features, 401, "Incorrect API key provided.", code="invalid_api_key")
             return web.json_response(body, status=401)
         window = {} if self.features.context is None else {"max_model_len": self.features.context}
@@ -247,9 +258,9 @@ class ScriptedServer:
         request = replace(request, continues=continues(request, self.features))
         if self._ledger is not None:
             os.write(self._ledger, _ledger_line(request))
-        with self._arrival:
+        with self._news:
             self._requests.append(request)
-            self._arrival.notify_all()
+            self._news.notify_all()
         if not isinstance(body, dict):
             raise bad_request(self.features, "We could not parse the JSON body of your request.")
         return request
@@ -265,14 +276,15 @@ class ScriptedServer:
             raise self._plain("wrong_model", request)
         check(request, self.features)
         try:
-            samples = await self._samples(request)
+            asked = prompt_tokens(request)
+            samples = await self._samples(request, asked)
         except ScriptError as error:
             return self._off_script(request, str(error))
         except (Refusal, ConnectionError):
             raise
         except Exception as error:
             return self._off_script(request, f"the script raised {error!r}; {describe(request)}")
-        wire = Wire(request, self.features, prompt_tokens(request), self._logprob)
+        wire = Wire(request, self.features, asked, self._logprob)
         return await Answering(http, wire, samples, self._closing).send()
 
     def _plain(self, fault: Any, request: Request) -> Refusal:
@@ -280,17 +292,19 @@ class ScriptedServer:
         assert refused is not None
         return refused
 
-    async def _samples(self, request: Request) -> list[Sample]:
+    async def _samples(self, request: Request, asked: int) -> list[Sample]:
         """One sample per choice; a fault of the first stands for the whole answer."""
         choices = [replace(request, choice=i) for i in range(request.n * max(1, len(request.prompts)))]
         scoring = _only_scores(request)
-        items = [self._script.take(choice, rules_only=scoring) for choice in choices]
+        items = [self._script.take(choices[0], rules_only=scoring)]
+        if not stands_alone(items[0]):
+            items += [self._script.take(choice, rules_only=scoring) for choice in choices[1:]]
         samples: list[Sample] = []
-        for choice, item in zip(choices, items, strict=True):
+        for choice, item in zip(choices, items, strict=False):
             reply = Reply(text=".") if item is None else await resolve(item, choice)
             if not samples and reply.delay and reply.fault != "slow":
                 await asyncio.sleep(reply.delay)
-            if not samples and (refused := refusal(reply, request, self.features, prompt_tokens(request))):
+            if not samples and (refused := refusal(reply, request, self.features, asked)):
                 raise refused
             samples.append(generate(reply, choice, self.features))
         return samples
@@ -304,7 +318,7 @@ class ScriptedServer:
 def _only_scores(request: Request) -> bool:
     """Whether a request only asks for the probabilities of its prompt, so that nothing new needs to be said."""
     asks = request.body.get("echo") or request.body.get("prompt_logprobs") is not None
-    return bool(asks) and (request.max_tokens or 0) <= 1
+    return bool(asks) and request.max_tokens is not None and request.max_tokens <= 1
 
 
 def _ledger_line(request: Request) -> bytes:

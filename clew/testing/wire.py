@@ -55,7 +55,7 @@ class Wire:
     def _head(self, kind: str) -> Json:
         prefix = "chatcmpl" if self.request.chat else "cmpl"
         return {
-            "id": f"{prefix}-{self.request.digest[:16]}-{self.request.number}",
+            "id": f"{prefix}-{int(self.request.at * 1e6):x}-{self.request.number}",
             "object": kind,
             "created": int(time.time()),
             "model": self.request.model,
@@ -188,7 +188,11 @@ class Wire:
         def part(delta: Json, logprobs: Json | None = None) -> Json:
             return {"delta": delta, "logprobs": logprobs, "finish_reason": None}
 
-        yield part({"role": "assistant", "content": None if sample.reply.fault == "null_content" else ""})
+        if sample.reply.fault == "null_content":
+            yield part({"role": "assistant", "content": None})
+            yield {**part({}), **self._ending(sample)}
+            return
+        yield part({"role": "assistant", "content": ""})
         if self.features.reasoning:
             for piece, _ in _pieces(sample.reasoning, sample.reply.chunk, []):
                 yield part({self.features.reasoning: piece})

@@ -1,0 +1,39 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Run = Annotated[str, typer.Argument(metavar="RUN", help="Id of the run, or the beginning of it.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object per line; fields in docs/cli.md.")]
+Journal = Annotated[
+    str | None, typer.Option("--journal", metavar="FILE", help="Journal file [.clew/journal.db].", show_default=False)
+]
+Store = Annotated[
+    str | None, typer.Option("--store", metavar="DIR", help="Folder of the index [.clew/store].", show_default=False)
+]
+Embedder = Annotated[
+    str | None,
+    typer.Option(
+        "--embedder", metavar="NAME", help="offline, a folder, or a sentence-transformers name.", show_default=False
+    ),
+]
+Model = Annotated[
+    str | None, typer.Option("--model", metavar="NAME", help="LiteLLM name, as provider/model.", show_default=False)
+]
+ApiBase = Annotated[
+    str | None,
+    typer.Option("--api-base", metavar="URL", help="Address of an OpenAI-compatible server.", show_default=False),
+]
+BudgetUsd = Annotated[
+    float | None, typer.Option("--budget-usd", metavar="USD", help="Stop before this is spent.", show_default=False)
+]
+BudgetTokens = Annotated[
+    int | None,
+    typer.Option("--budget-tokens", metavar="N", help="Limit of prompt plus completion tokens.", show_default=False),
+]
+BudgetSeconds = Annotated[
+    float | None, typer.Option("--budget-seconds", metavar="S", help="Limit of active seconds.", show_default=False)
+]

@@ -1,0 +1,180 @@
+"""LiteLLM behind one function: a request in, plain data out. Nothing else in Clew imports it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import Any
+
+from clew.models import pricing
+from clew.models.raw import Raw, read_chat, read_text
+from clew.models.retry import Timeouts
+from clew.models.streaming import Inline, StopScanner, read_stream
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request. `prompt` is set for plain completions, `messages` for chat. `params` are OpenAI parameters, `body` are
+    fields that only some servers know. `stops` are looked for in the text, whether or not the server was told them.
+    `inline`: reasoning belongs into the text."""
+
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    prompt: str | None = None
+    params: dict[str, Any] = field(default_factory=dict)
+    body: dict[str, Any] = field(default_factory=dict)
+    stops: tuple[str, ...] = ()
+    stream: bool = False
+    inline: bool = False
+
+
+@dataclass(frozen=True)
+class Door:
+    """Where calls go and with which key."""
+
+    name: str
+    api_base: str | None
+    api_key: str | None
+    timeouts: Timeouts
+
+    async def send(self, call: Call, tell: Callable[[str], None]) -> Raw:
+        """One try of `call`. Raises whatever LiteLLM raises, `TimeoutError` and `Malformed`."""
+        litellm = await load()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.timeouts.total(call.params.get("max_tokens") or 0)
+        first = deadline if not call.stream else min(loop.time() + self.timeouts.first_token, deadline)
+        async with asyncio.timeout_at(first) as clock:
+            if call.stream:
+                stream = await self._request(litellm, call)
+                return await read_stream(stream, call.stops, call.inline, self.timeouts, clock, deadline, tell)
+            response = await self._request(litellm, call)
+        return self._whole(response, call)
+
+    async def response(self, call: Call) -> Any:
+        """The response object itself, for what `Raw` does not hold."""
+        litellm = await load()
+        async with asyncio.timeout(self.timeouts.total(call.params.get("max_tokens") or 0)):
+            return await self._request(litellm, call)
+
+    async def _request(self, litellm: Any, call: Call) -> Any:
+        options = {**self._options(), **call.params}
+        if call.stream:
+            options["stream"] = True
+            if "stream_options" in supported(self.name):
+                options["stream_options"] = {"include_usage": True}
+        if call.body:
+            options["extra_body"] = {**call.body, **options.get("extra_body", {})}
+        if call.prompt is None:
+            return await litellm.acompletion(model=self.name, messages=call.messages, **options)
+        return await self._plain_completion(litellm, call.prompt, options, call.stream)
+
+    async def _plain_completion(self, litellm: Any, prompt: str, options: dict[str, Any], stream: bool) -> Any:
+        model = self.name if self.name.startswith("text-completion") else f"text-completion-openai/{bare(self.name)}"
+        # LiteLLM would open a client, and a connection, for each call of this kind.
+        options["client"] = self._completions_client
+        if stream:
+            # Its wrapper of text streams hides how they end; the chat form of the same request has ordinary chunks.
+            message = {"role": "user", "content": prompt}
+            return await litellm.acompletion(model=model, messages=[message], **options)
+        return await litellm.atext_completion(model=model, prompt=prompt, **options)
+
+    @cached_property
+    def _completions_client(self) -> Any:
+        import openai
+        from litellm.llms.openai.common_utils import BaseOpenAILLM
+
+        return openai.AsyncOpenAI(
+            api_key=self.api_key or os.environ.get("OPENAI_API_KEY") or "none",
+            base_url=pricing.base_of(self.name, self.api_base),
+            timeout=_httpx_timeout(self.timeouts.connect),
+            max_retries=0,
+            http_client=BaseOpenAILLM._get_async_http_client(),
+        )
+
+    def _options(self) -> dict[str, Any]:
+        options: dict[str, Any] = {
+            # Retries are Clew's: each try is an event.
+            "num_retries": 0,
+            "max_retries": 0,
+            "timeout": _httpx_timeout(self.timeouts.connect),
+            # What a provider refuses although LiteLLM lists it (a temperature other than 1, say) is a wish, not a need.
+            "drop_params": True,
+        }
+        if self.api_base:
+            options["api_base"] = self.api_base
+        if self.api_key:
+            options["api_key"] = self.api_key
+        return options
+
+    @staticmethod
+    def _whole(response: Any, call: Call) -> Raw:
+        raw = read_chat(response) if call.prompt is None else read_text(response)
+        if call.inline and raw.reasoning:
+            raw.text, raw.reasoning = Inline()(raw.reasoning, raw.text), ""
+        if call.stops:
+            scanner = StopScanner(call.stops)
+            scanner.feed(raw.text)
+            named = raw.stop if raw.stop in call.stops else None
+            raw.text, raw.stop = scanner.text, scanner.stop
+            if scanner.stop is None and named is not None:
+                raw.text, raw.stop = raw.text + named, named
+            if raw.stop is not None:
+                raw.finish = "stop"
+        return raw
+
+
+async def load() -> Any:
+    """LiteLLM, imported on first use (it takes seconds) without blocking the event loop."""
+    module = sys.modules.get("litellm")
+    if module is not None and _configured:
+        return module
+    return await asyncio.to_thread(_load)
+
+
+_configured: list[bool] = []
+
+
+def _load() -> Any:
+    # Read when LiteLLM is imported: the bundled price map instead of a download, and no .env file of the current folder.
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
+    import litellm
+
+    if not _configured:
+        litellm.telemetry = False
+        litellm.suppress_debug_info = True
+        if "LITELLM_LOG" not in os.environ:
+            for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
+                logging.getLogger(name).setLevel(logging.CRITICAL)
+        _configured.append(True)
+    return litellm
+
+
+def bare(name: str) -> str:
+    """A model's name without LiteLLM's provider prefix."""
+    return name.partition("/")[2] or name
+
+
+@lru_cache(maxsize=256)
+def supported(name: str) -> frozenset[str]:
+    """OpenAI parameters that LiteLLM passes on for a model; needs `load` before."""
+    litellm = sys.modules["litellm"]
+    try:
+        model, provider, _, _ = litellm.get_llm_provider(name)
+        return frozenset(litellm.get_supported_openai_params(model, custom_llm_provider=provider) or ())
+    except Exception:
+        # Unknown provider: the call itself will say so in clear words.
+        return frozenset()
+
+
+@lru_cache(maxsize=64)
+def _httpx_timeout(connect: float) -> Any:
+    # One object for all calls: LiteLLM keeps a client, and so its connections, per timeout value. How long a call may
+    # take is limited by the door itself.
+    import httpx
+
+    return httpx.Timeout(None, connect=connect)

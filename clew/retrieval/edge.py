@@ -1,0 +1,115 @@
+"""The embedded Qdrant engine (`qdrant-edge-py`) as a `Store`: a folder on disk, no server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from clew.errors import RetrievalError
+
+from .sparse import Sparse
+from .store import Candidates, Found, Point
+
+if TYPE_CHECKING:
+    from .embedding import Vectors
+
+_T = TypeVar("_T")
+DENSE, SPARSE, WHOLE = "dense", "sparse", "page"
+
+
+class EdgeStore:
+    """A Qdrant shard in `folder`, created with vectors of `size` if there is none.
+
+    The engine admits one process at a time: hold the folder's `FolderLock` while this is open.
+    """
+
+    def __init__(self, folder: Path, size: int) -> None:
+        import qdrant_edge as engine
+
+        self._engine, self._folder = engine, folder
+        if (folder / "edge_config.json").exists():
+            self._shard = self._call(lambda: engine.EdgeShard.load(str(folder)))
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            dense = engine.EdgeVectorParams(size=size, distance=engine.Distance.Dot)
+            config = engine.EdgeConfig(
+                vectors={DENSE: dense, WHOLE: dense},
+                sparse_vectors={SPARSE: engine.EdgeSparseVectorParams(modifier=engine.Modifier.Idf)},
+            )
+            self._shard = self._call(lambda: engine.EdgeShard.create(str(folder), config))
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        if not points:
+            return
+        engine = self._engine
+        rows = []
+        for point in points:
+            vectors: dict[str, Any] = {}
+            if point.dense is not None:
+                vectors[DENSE] = point.dense.tolist()
+            if point.whole is not None:
+                vectors[WHOLE] = point.whole.tolist()
+            if point.sparse is not None:
+                vectors[SPARSE] = self._sparse(point.sparse)
+            rows.append(engine.Point(point.id, vectors, {"page": point.page}))
+        self._call(lambda: self._shard.update(engine.UpdateOperation.upsert_points(rows)))
+
+    def delete(self, ids: Sequence[int]) -> None:
+        if ids:
+            self._call(lambda: self._shard.update(self._engine.UpdateOperation.delete_points(list(ids))))
+
+    def dense(self, ids: Sequence[int]) -> dict[int, Vectors]:
+        import numpy as np
+
+        rows = self._call(lambda: self._shard.retrieve(list(ids), with_vector=[DENSE])) if ids else []
+        return {row.id: np.asarray(row.vector[DENSE], dtype=np.float32) for row in rows}
+
+    def flush(self) -> None:
+        self._call(self._shard.flush)
+
+    def optimize(self) -> None:
+        self._call(self._shard.optimize)
+
+    def search(self, dense: Vectors | None, sparse: Sparse | None, limit: int) -> Candidates:
+        engine = self._engine
+        queries: dict[str, Any] = {}
+        if dense is not None:
+            queries[DENSE] = queries[WHOLE] = dense.tolist()
+        if sparse is not None and sparse.indices:
+            queries[SPARSE] = self._sparse(sparse)
+        if not queries:
+            return Candidates()
+        requests = [
+            engine.QueryRequest(query=engine.Query.Nearest(vector, using=using), limit=limit, with_payload=True)
+            for using, vector in queries.items()
+        ]
+        rows = self._call(lambda: self._shard.query_batch(engine.QueryBatchRequest(requests)))
+        found = {
+            using: [Found(row.id, row.payload["page"], row.score) for row in each]
+            for using, each in zip(queries, rows, strict=True)
+        }
+        return Candidates(found.get(DENSE, []), found.get(SPARSE, []), found.get(WHOLE, []))
+
+    def _sparse(self, vector: Sparse) -> Any:
+        return self._engine.SparseVector(indices=list(vector.indices), values=list(vector.weights))
+
+    def count(self) -> int:
+        return int(self._call(lambda: self._shard.count(self._engine.CountRequest())))
+
+    def close(self) -> None:
+        self._call(self._shard.close)
+
+    def _call(self, action: Callable[[], _T]) -> _T:
+        try:
+            return action()
+        except Exception as error:
+            raise RetrievalError(
+                f"the embedded engine failed in {str(self._folder)!r} ({error});"
+                " free disk space if it is full, or delete the store's folder and index again"
+            ) from error
+
+
+def shard_folder(store: Path) -> Path:
+    """Where the engine's files lie inside a store's folder."""
+    return store / "qdrant"
