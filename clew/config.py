@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, get_args, get_type_hints
 
 from clew.errors import ConfigError
@@ -64,7 +63,7 @@ class Settings:
     budget_tokens: int | None = None
     budget_usd: float | None = None
     budget_seconds: float | None = None
-    origins: Mapping[str, str] = field(default=MappingProxyType({}), repr=False)
+    origins: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def origin(self, name: str) -> str:
         """`command line`, the name of an environment variable, the path of a file, or `default`."""
@@ -74,7 +73,7 @@ class Settings:
         """(name, value for people, origin) of every setting, secrets masked."""
         for name in NAMES:
             value = getattr(self, name)
-            text = "-" if value is None else "set" if name in SECRETS else str(value)
+            text = "not set" if value is None else "set" if name in SECRETS else str(value)
             yield name, text, self.origin(name)
 
 
@@ -122,7 +121,7 @@ def load(
     for name, value in (given or {}).items():
         if value is not None:
             take(name, value, "command line", "--" + name.replace("_", "-"))
-    return Settings(**values, origins=MappingProxyType(origins))
+    return Settings(**values, origins=origins)
 
 
 def user_file(env: Mapping[str, str] | None = None) -> Path:

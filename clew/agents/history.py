@@ -13,8 +13,8 @@ from clew.journal import Cost, Event, Journal, RunRow
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What a run has cost. `cost` is known; `possibly` may have been paid for outcomes that nobody saw. `seconds` is the
-    run's active time, pauses between processes not counted; `effects` counts those with an outcome."""
+    """What a run has cost. `cost` is known; `possibly` may have been paid for outcomes that nobody saw. `seconds` is
+    the run's active time, pauses between processes not counted; `effects` counts those with an outcome."""
 
     cost: Cost
     possibly: Cost
@@ -121,7 +121,7 @@ def _what(journal: Journal, event: Event) -> str:
     if event.kind == "read":
         return f"{_asked(event.kind, request)} → {len(outcome.get('text', '')):,} characters"
     if event.kind == "probe":
-        return f"{request.get('model', '')} → {outcome.get('transport', '')}".strip()
+        return f"{request.get('model', '')} → {(outcome.get('capabilities') or {}).get('transport', '')}"
     return _asked(event.kind, request)
 
 

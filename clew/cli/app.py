@@ -18,7 +18,7 @@ EXIT_CODES = (
 
 app = typer.Typer(
     name="clew",
-    help="Reasoning agents that search your documents, and lose nothing: every run can be resumed, replayed and audited.",
+    help="Reasoning agents that search your documents. Every run can be resumed, replayed and audited.",
     epilog=f"Start: clew index DIR, then clew ask QUESTION --model NAME.  {EXIT_CODES}",
     no_args_is_help=True,
     # Plain help: loading rich would take longer than all the rest.
@@ -73,7 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _fail(message: str, code: int) -> int:
     from clew.cli.words import line, say
-    from clew.journal.redact import redact
 
-    say(f"clew: {line(redact(message))}")
+    # Secrets are registered there; a command that never loaded it has seen none.
+    redacting = sys.modules.get("clew.journal.redact")
+    say(f"clew: {line(redacting.redact(message) if redacting else message)}")
     return code

@@ -22,7 +22,7 @@ def runs(
     as_json: options.Json = False,
     journal: options.Journal = None,
 ) -> None:
-    """List recorded runs, the newest first.
+    """List recorded runs, newest first.
 
     Example: clew runs -n 5
     """
@@ -43,9 +43,12 @@ def runs(
         words.say(f"no runs yet in {settings.journal!r}; clew ask starts one")
         return
     cells = [
-        [row.id, words.ago(row.created), status, f"{s.cost.tokens:,}", words.money(s.cost.usd), words.duration(s.seconds), row.title]
+        [
+            row.id, words.ago(row.created), status, f"{s.cost.tokens:,}",
+            words.money(s.cost.usd), words.duration(s.seconds), row.title,
+        ]
         for row, status, s in found
-    ]
+    ]  # fmt: skip
     words.table(["run", "started", "status", "tokens", "$", "time", "question"], cells, right=(3, 4, 5))
     if any(status == "stopped" for _, status, _ in found):
         words.say("stopped runs go on with clew resume RUN; what is recorded costs nothing")
@@ -56,12 +59,12 @@ def show(
     full: Annotated[bool, typer.Option("--full", help="Every text that was sent and received.")] = False,
     export: Annotated[
         str | None,
-        typer.Option("--export", metavar="FILE", help="Write the whole run as JSON lines (- is stdout).", show_default=False),
+        typer.Option("--export", metavar="FILE", help="Write the run as JSON lines (- is stdout).", show_default=False),
     ] = None,
     as_json: options.Json = False,
     journal: options.Journal = None,
 ) -> None:
-    """Show one run: its answer, its cost and its events, one line each.
+    """Show one run: answer, cost and events.
 
     Example: clew show 3f2a --full
     """
@@ -95,9 +98,10 @@ def replay(
     as_json: options.Json = False,
     journal: options.Journal = None,
 ) -> None:
-    """Run the graph again on recorded outcomes alone: no server, no cost, nothing written.
+    """Check a run against its own record.
 
-    Ends with 0 when the same answer came out, with 1 when another did, with 3 when the record does not fit the graph.
+    The graph runs again on recorded outcomes alone: no server, no cost, nothing written. Ends with 0 when the same
+    answer came out, with 1 when another did, with 3 when the record does not fit the graph.
 
     Example: clew replay 3f2a
     """
@@ -120,7 +124,9 @@ def replay(
         )  # fmt: skip
     else:
         verdict = "the same answer" if seen.same else "another answer than the recorded one"
-        words.out(f"replayed {words.count(seen.effects, 'effect')} of run {row.id}: {verdict}; nothing was sent or paid")
+        words.out(
+            f"replayed {words.count(seen.effects, 'effect')} of run {row.id}: {verdict}; nothing was sent or paid"
+        )
         if seen.divergence:
             words.out(f"settings differ: {words.clean(seen.divergence)}")
         for event, place, kind in seen.unused:
@@ -130,6 +136,9 @@ def replay(
     raise typer.Exit(0 if seen.same else 1)
 
 
+_EXPORTED = "clew show RUN --export wrote"
+
+
 def import_run(
     file: Annotated[str, typer.Argument(metavar="FILE", help="What clew show RUN --export wrote (- is stdin).")],
     name: Annotated[
@@ -137,9 +146,9 @@ def import_run(
     ] = None,
     journal: options.Journal = None,
 ) -> None:
-    """Copy an exported run into the journal, all of it or nothing.
+    """Copy an exported run into the journal.
 
-    Resuming an imported run talks to the server that the file names: look at it first.
+    All of it, or nothing. Resuming an imported run talks to the server that the file names: look at it first.
 
     Example: clew show 3f2a --export run.jsonl, and elsewhere: clew import run.jsonl
     """
@@ -152,15 +161,17 @@ def import_run(
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{file!r} is no exported run: it is not text; export one with clew show RUN --export") from error
+        raise ConfigError(f"{file!r} is no exported run, it is not text: give what {_EXPORTED}") from error
     except OSError as error:
-        raise ConfigError(f"{file!r} cannot be read ({error.strerror}): give a file that clew show RUN --export wrote") from error
+        raise ConfigError(f"{file!r} cannot be read ({error.strerror}): give what {_EXPORTED}") from error
     with history.open_journal(settings) as book:
         id = import_jsonl(book, text.splitlines(), run_id=name)
         row = book.find_run(id)
     words.out(id)
     base = ((row.recipe or {}).get("args") or {}).get("api_base")
-    words.say(f"imported: clew show {id}" + (f"; a resume would send requests to {words.line(str(base))}" if base else ""))
+    words.say(
+        f"imported: clew show {id}" + (f"; a resume would send requests to {words.line(str(base))}" if base else "")
+    )
 
 
 def _run_json(row: RunRow, status: str, spent: Spent) -> dict[str, Any]:
@@ -191,12 +202,18 @@ def _head(row: RunRow, status: str, spent: Spent) -> None:
         if value:
             first, *rest = value.splitlines()
             words.out(f"{words.bold(name.ljust(9))} {first}")
-            for more in rest:
-                words.out(f"{'':9} {more}")
-    for number, source in enumerate((row.answer or {}).get("evidence") or [], 1):
-        words.out(f"{words.bold('source') if number == 1 else '':{9 + 8 * (number == 1 and words.bold('') != '')}} "
-                  f"[{number}] {words.line(source.get('title') or source['source'])} — {words.line(source['source'])}")
+            for further in rest:
+                words.out(f"{'':9} {further}")
+    sources = (row.answer or {}).get("evidence") or []
+    for number, source in enumerate(sources, 1):
+        label = words.bold("source".ljust(9)) if number == 1 else " " * 9
+        words.out(f"{label} {source_words(number, source['title'], source['source'])}")
     words.out()
+
+
+def source_words(number: int, title: str, source: str) -> str:
+    """`[1] Title — source`."""
+    return f"[{number}] " + " — ".join(dict.fromkeys(words.line(part) for part in (title, source) if part.strip()))
 
 
 def spent_words(spent: Spent) -> str:
@@ -249,8 +266,8 @@ def _full(book: Journal, step: Step) -> None:
         _block(_pretty(event.request))
     if event.outcome:
         words.out(words.dim("  came back"))
-        text = event.outcome.get("text") if event.kind == "model" else None
-        _block(text if isinstance(text, str) and set(event.outcome) <= _PLAIN else _pretty(event.outcome))
+        plain = event.kind == "model" and set(event.outcome) <= _PLAIN
+        _block(str(event.outcome["text"]) if plain else _pretty(event.outcome))
     words.out()
 
 
@@ -276,7 +293,7 @@ def _detail_json(book: Journal, event: Event) -> dict[str, Any]:
 def _export(lines: Any, target: str) -> None:
     if target == "-":
         for each in lines:
-            words.out_line(each)
+            words.out(each)
         return
     path = Path(target).expanduser()
     written = 0
@@ -291,5 +308,7 @@ def _export(lines: Any, target: str) -> None:
         part.unlink(missing_ok=True)
         from clew.errors import ConfigError
 
-        raise ConfigError(f"{target!r} cannot be written ({error.strerror}): nothing was exported; give another file") from error
+        raise ConfigError(
+            f"{target!r} cannot be written ({error.strerror}): nothing was exported; give another file"
+        ) from error
     words.say(f"wrote {words.count(written, 'line')} to {path}")

@@ -137,7 +137,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[in
     last = max(width() - sum(widths[:-1]) - 2 * (len(head) - 1) - 1, 20)
 
     def shown(row: Sequence[str]) -> str:
-        fixed = [cell.rjust(w) if i in right else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))]
+        padded = zip(row, widths, strict=True)
+        fixed = [cell.rjust(w) if i in right else cell.ljust(w) for i, (cell, w) in enumerate(padded)]
         return "  ".join([*fixed[:-1], clip(row[-1], last)]).rstrip()
 
     out(bold(shown(head)))

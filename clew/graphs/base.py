@@ -171,7 +171,7 @@ def render_notes(task: Task) -> str:
 _holds: WeakKeyDictionary[Run, dict[str, Hold]] = WeakKeyDictionary()
 
 
-def hold_final(owner: str, cost: Cost) -> None:
+def hold_final(owner: str, cost: Callable[[], Cost]) -> None:
     """Sets budget aside for the final answer of `owner` (a transcript's first head), in place of what was held before.
 
     Does nothing in a run without limits. Raises `Refused` when the limits leave no room; the earlier hold then stays.
@@ -184,7 +184,7 @@ def hold_final(owner: str, cost: Cost) -> None:
     if before is not None:
         before.release()
     try:
-        held[owner] = run.hold(cost)
+        held[owner] = run.hold(cost())
     except Exception:
         if before is not None:
             before.renew()

@@ -188,7 +188,8 @@ class MarkerLoop:
         transcript = current().transcript(state["head"])
         try:
             # The final prompt is this one plus what is written now.
-            hold_final(state["first"], self.model.reserve(transcript, self.model.max_tokens + self.final_tokens))
+            ahead = self.model.max_tokens + self.final_tokens
+            hold_final(state["first"], lambda: self.model.reserve(transcript, ahead))
             reply = await self._continue(transcript, state["native"])
         except Refused as refusal:
             return _closing(state, "budget", refusal.limit)

@@ -14,6 +14,8 @@ from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from clew.journal.redact import redact
+
 # The scope path so far, and how many levels of nested graphs it already covers.
 _scope: ContextVar[tuple[tuple[str, ...], int]] = ContextVar("clew_scope", default=((), 0))
 
@@ -33,26 +35,38 @@ class Nodes:
     def __init__(self) -> None:
         self.labels: dict[str, str] = {}
         self.executions: dict[object, object] = {}
-        self.counters: dict[object, dict[tuple[str, ...], int]] = {}
+        self.failed: set[object] = set()
+        self._outer: dict[object, object] = {}
+        self._counters: dict[object, dict[tuple[str, ...], int]] = {}
 
     def count(self, execution: object, base: tuple[str, ...]) -> int:
         """How often `base` was asked before in this execution; counts this time too."""
-        counts = self.counters.setdefault(execution, {})
+        counts = self._counters.setdefault(execution, {})
         n = counts.get(base, 0)
         counts[base] = n + 1
         return n
 
+    def rivals(self, execution: object, other: object) -> bool:
+        """Whether two executions stand side by side under one node execution: neither is a retry of the other, so
+        nothing but a scope can tell them apart."""
+        if execution == other or other in self.failed or not self._outer.keys() >= {execution, other}:
+            return False
+        return self._outer[execution] == self._outer[other]
+
     def started(self, run_id: object, parent: object, tags: list[str] | None, metadata: dict[str, Any]) -> None:
         if any(tag.startswith("graph:step:") for tag in tags or ()):
             self.labels[metadata["langgraph_checkpoint_ns"]] = _label(metadata)
+            self._outer[run_id] = self.executions.get(parent)
             self.executions[run_id] = run_id
         elif parent in self.executions:
             # A runnable or a tool inside a node belongs to that node's execution.
             self.executions[run_id] = self.executions[parent]
 
-    def ended(self, run_id: object) -> None:
+    def ended(self, run_id: object, failed: bool = False) -> None:
         if self.executions.pop(run_id, None) == run_id:
-            self.counters.pop(run_id, None)
+            self._counters.pop(run_id, None)
+            if failed:
+                self.failed.add(run_id)
 
 
 def _label(metadata: dict[str, Any]) -> str:
@@ -97,6 +111,14 @@ def _node_labels(config: dict[str, Any], nodes: Nodes) -> list[str]:
     return labels
 
 
+def at_root() -> None:
+    """Forgets the scope and the LangGraph node in which this code runs: a run starts at its own root."""
+    _scope.set(((), 0))
+    module = sys.modules.get("langchain_core.runnables.config")
+    if module is not None:
+        module.var_child_runnable_config.set(None)
+
+
 def here(nodes: Nodes) -> Here:
     """The address of the code that runs right now."""
     config = langgraph_config()
@@ -117,7 +139,7 @@ def scope(name: str, index: int | str | None = None) -> Iterator[None]:
     label = name if index is None else f"{name}:{index}"
     scope_path, covered = _scope.get()
     labels = _node_labels(langgraph_config(), current().nodes)
-    path = (*scope_path, *labels[covered:], label.replace("/", "_"))
+    path = (*scope_path, *labels[covered:], redact(label).replace("/", "_"))
     token = _scope.set((path, max(covered, len(labels))))
     try:
         yield
@@ -151,7 +173,7 @@ def _handler_class() -> type:
             self.nodes.ended(run_id)
 
         async def on_chain_error(self, error: BaseException, *, run_id: Any, **more: Any) -> None:
-            self.nodes.ended(run_id)
+            self.nodes.ended(run_id, failed=True)
 
         async def on_tool_end(self, output: Any, *, run_id: Any, **more: Any) -> None:
             self.nodes.ended(run_id)

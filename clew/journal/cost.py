@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -90,7 +90,7 @@ NO_LIMITS = Budget()
 
 
 class Ledger:
-    """The money of one run: spent, possibly spent (started, no outcome seen), reserved and held back.
+    """The money of one run: spent, possibly spent (failed, or started and no outcome seen), reserved and held back.
 
     A limit counts all four, so that a run never starts what it could not pay for, and a kill never refunds anything.
     """
@@ -103,49 +103,47 @@ class Ledger:
     def check(self, asked: Cost) -> None:
         """Raises `Refused` when `asked` does not fit what is left."""
         for name, limit in self.budget.limits():
-            want = getattr(asked, name)
-            if name == "usd" and want is None:
-                raise Refused(
-                    "usd",
-                    "the price of this model is unknown, so a money limit cannot be kept; give its price",
-                )
-            taken = sum(getattr(part, name) or 0 for part in (self.spent, self.possibly, self.reserved, self.held))
+            parts = [getattr(part, name) for part in (asked, self.spent, self.possibly, self.reserved, self.held)]
+            if not parts[0] and parts[0] is not None:
+                continue
+            if None in parts:
+                whose = "the price of this model" if parts[0] is None else "the price of an earlier call"
+                raise Refused(name, f"{whose} is unknown, so a money limit cannot be kept; give the model's price")
+            want, taken = parts[0], sum(parts[1:])
             # A sum of prices is a float: a limit met exactly must not fail by a rounding error.
-            if want and taken + want > limit * (1 + 1e-9):
+            if taken + want > limit * (1 + 1e-9):
                 raise Refused(name, f"{_short(want)} asked, {_short(max(limit - taken, 0))} left of {_short(limit)}")
 
     def reserve(self, asked: Cost) -> None:
-        self.check(asked)
+        """Takes `asked`, which was checked, until it is settled or lost."""
         self.reserved += _known(asked)
 
-    def settle(self, asked: Cost, spent: Cost) -> None:
+    def settle(self, asked: Cost, spent: Cost, possibly: Cost = FREE) -> None:
+        """Ends a reservation: what was spent, and what may have been."""
         self.reserved -= _known(asked)
         self.spent += spent
-
-    def lose(self, asked: Cost) -> None:
-        """The outcome of a started effect will not be seen: it may have been paid."""
-        self.reserved -= _known(asked)
-        self.possibly += asked
+        self.possibly += possibly
 
 
 class Hold:
     """Budget set aside for one later effect, for example the final answer; pass it to that effect as `hold=`."""
 
-    def __init__(self, ledger: Ledger, cost: Cost) -> None:
-        self._ledger, self._cost, self._active = ledger, _known(cost), True
-        ledger.held += self._cost
+    def __init__(self, ledger: Ledger, cost: Cost, changed: Callable[[bool], None] = lambda active: None) -> None:
+        self._ledger, self._cost, self._changed, self._active = ledger, _known(cost), changed, False
 
     def release(self) -> None:
         """Gives the amount back to the run; harmless when called again."""
         if self._active:
             self._active = False
             self._ledger.held -= self._cost
+            self._changed(False)
 
     def renew(self) -> None:
-        """Takes a released amount back, without a check."""
+        """Takes the amount (again), without a check."""
         if not self._active:
             self._active = True
             self._ledger.held += self._cost
+            self._changed(True)
 
 
 def _known(cost: Cost) -> Cost:

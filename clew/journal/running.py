@@ -3,46 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
-import json
-from collections.abc import Collection
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Collection, Iterator
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from clew.errors import ClewError, ConfigError, Divergence, EffectFailed, JournalError, Refused, ReplayMiss
-from clew.journal.address import RUN_KEY, node_handler
+from clew.journal.address import RUN_KEY, at_root, node_handler
 from clew.journal.causal import causal_prefix
-from clew.journal.cost import Budget, Cost
+from clew.journal.cost import Budget
+from clew.journal.identity import Recipe, difference, fingerprint
 from clew.journal.redact import redact, redact_json
-from clew.journal.runs import Mode, Run, Watcher, _run, new_run_id
+from clew.journal.runs import Run, Watcher, enter, new_run_id
 from clew.journal.store import Journal, RunRow
 from clew.task import Answer, Task, Trace
 
+if TYPE_CHECKING:
+    from langgraph.types import Command
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """What rebuilds a graph in another process: `builder` is `package.module:function`, `args` its JSON arguments."""
-
-    builder: str
-    args: dict[str, Any] = field(default_factory=dict)
-
-    def build(self, trusted: Collection[str] = ("clew",)) -> Any:
-        """Calls the builder. A journal is data that may come from elsewhere, so only packages in `trusted` are
-        imported; raises `ConfigError` for others."""
-        module, _, name = self.builder.partition(":")
-        if module.partition(".")[0] not in trusted:
-            raise ConfigError(
-                f"the run's recipe names the builder {self.builder!r}, which is in none of the trusted packages "
-                f"{sorted(trusted)}: resume it with clew.run(graph, task, run_id=...), or pass trusted=(...)"
-            )
-        try:
-            builder = getattr(importlib.import_module(module), name)
-        except (ImportError, AttributeError) as error:
-            raise ConfigError(f"the run's builder {self.builder!r} cannot be imported: {error}") from error
-        return builder(**self.args)
-
-    def to_json(self) -> dict[str, Any]:
-        return {"builder": self.builder, "args": self.args}
+INTERRUPT = "interrupt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +38,7 @@ class Replayed:
 
 async def run(
     graph: Any,
-    task: Task | str,
+    task: Task | str | Command[Any],
     *,
     journal: Journal | None = None,
     run_id: str | None = None,
@@ -69,6 +48,7 @@ async def run(
     retry: Collection[str] = (),
     anyway: bool = False,
     watch: Watcher | None = None,
+    stream: Collection[str] = (),
     config: dict[str, Any] | None = None,
 ) -> Answer:
     """Runs `graph` on `task`, recording every effect; returns its answer.
@@ -76,12 +56,17 @@ async def run(
     `graph` is any compiled LangGraph graph whose input is `{"task": dict}` and whose output holds `{"answer": dict}`.
     With the `run_id` of an unfinished run it is resumed: what is recorded costs nothing. A finished run returns its
     recorded answer. `retry` names recorded outcomes to perform again: `failed`, `refused`, `cancelled`. `budget` raises
-    or sets limits; without one an old run keeps its own. `watch` is called with each event (a dict) as it happens.
-    `config` is passed on to LangGraph.
+    or sets limits; without one an old run keeps its own. `watch` is called with each event (a dict) as it happens, and
+    with `{"event": "stream", "mode": ..., "chunk": ...}` for each LangGraph stream mode in `stream`. `config` is passed
+    on to LangGraph.
 
     A limit or a failed effect that the graph does not handle ends in an `Answer` of status `budget` or `error`, never
-    in an exception. Raises `RunBusy` while another process owns the run, `Divergence` when graph, prompts, models or
-    version are not those of the recorded run (`anyway=True` goes on), and `JournalError` when nothing can be written.
+    in an exception. A LangGraph `interrupt` ends in one of status `partial` and stop reason `interrupt`, its values in
+    `artifacts["interrupt"]`; give LangGraph's `Command(resume=...)` in place of the task, with the same `run_id` and
+    `config`, to go on.
+
+    Raises `RunBusy` while another process owns the run, `Divergence` when graph, prompts, models or version are not
+    those of the recorded run (`anyway=True` goes on), and `JournalError` when nothing can be written.
     """
     own = journal is None
     journal = journal or Journal()
@@ -90,41 +75,54 @@ async def run(
         if row.status == "done" and row.answer is not None and not retry:
             return Answer.model_validate(row.answer)
         lease = journal.acquire(row.id)
-        limits = Budget(**row.budget).raised_by(budget or Budget())
-        journal.update_run(row.id, budget=limits.to_json())
-        live = Run(journal, row.id, budget=limits, retry=retry, lease=lease, watch=watch)
-        return await _live(live, graph, row, config)
+        ending: dict[str, Any] = {"status": "stopped"}
+        try:
+            limits = Budget(**row.budget).raised_by(budget or Budget())
+            journal.update_run(row.id, budget=limits.to_json())
+            live = Run(journal, row.id, budget=limits, retry=retry, lease=lease, watch=watch)
+            given = {"task": row.task} if isinstance(task, Task | str) else task
+            if run_id is not None:
+                given = await _where_it_was(graph, given, config)
+            return await _concluded(live, graph, given, config, stream, ending)
+        finally:
+            _release(journal, row.id, lease, ending)
     finally:
         if own:
             journal.close()
 
 
-async def _live(live: Run, graph: Any, row: RunRow, config: dict[str, Any] | None) -> Answer:
-    status, answer, problem = "stopped", None, None
+async def _concluded(
+    live: Run, graph: Any, given: Any, config: dict[str, Any] | None, stream: Collection[str], ending: dict[str, Any]
+) -> Answer:
+    """The answer of a live run, however it ends; `ending` gets the columns that say so."""
     try:
-        try:
-            answer = await _invoke(live, graph, row.task, config)
-            status = "error" if answer.status == "error" else "done"
-        except Refused as refusal:
-            answer, status = (
-                Answer(status="budget", stop_reason=refusal.limit, trace=Trace(run=row.id)),
-                "done",
-            )
-        except EffectFailed as error:
-            problem = str(error)
-            answer, status = Answer(status="error", stop_reason=problem, trace=Trace(run=row.id)), "error"
-        except Exception as error:
-            status, problem = "error", redact(f"{type(error).__name__}: {error}")
-            raise
+        answer = await _answer(live, graph, given, config, stream)
+    except ClewError as error:
+        ending |= {"status": "error", "error": str(error)}
+        raise
+    except Exception as error:
+        ending |= {"status": "error", "error": redact(f"{type(error).__name__}: {error}")}
+        raise
+    for seq, place, kind in live.unused():
+        live.emit({"event": "unused", "kind": kind, "place": place, "seq": seq})
+    if answer.stop_reason == INTERRUPT:
         return answer
-    finally:
-        columns = {"answer": answer.model_dump(mode="json")} if answer else {}
-        try:
-            live.journal.release(row.id, live.lease or "", status=status, error=problem, **columns)
-        except JournalError:
-            # A full disk, say. Show the error that ended the run, if there is one; a dead owner's lease frees itself.
-            if status == "done":
-                raise
+    failed = answer.status == "error"
+    ending |= {
+        "status": "error" if failed else "done",
+        "answer": answer.model_dump(mode="json"),
+        "error": answer.stop_reason if failed else None,
+    }
+    return answer
+
+
+def _release(journal: Journal, run: str, lease: str, ending: dict[str, Any]) -> None:
+    try:
+        journal.release(run, lease, **ending)
+    except JournalError:
+        # A full disk, say. The error that ended the run is shown, if there is one; the lease is free all the same.
+        if ending["status"] == "done":
+            raise
 
 
 async def resume(
@@ -143,9 +141,8 @@ async def resume(
     journal = journal or Journal()
     try:
         row = journal.find_run(run_id)
-        graph = graph if graph is not None else _rebuild(row, trusted)
         return await run(
-            graph,
+            graph if graph is not None else _rebuild(row, trusted),
             Task.model_validate(row.task),
             journal=journal,
             run_id=row.id,
@@ -179,26 +176,22 @@ async def replay(
     try:
         row = journal.find_run(run_id)
         graph = graph if graph is not None else _rebuild(row, trusted)
-        divergence = _difference(row.fingerprint, fingerprint(graph))
+        divergence = difference(row.fingerprint, fingerprint(graph))
         if strict and divergence:
             raise Divergence(f"run {row.id!r} cannot be replayed strictly: {divergence}; try a lenient replay")
-        past = Run(
-            journal, row.id, budget=Budget(**row.budget), mode="strict" if strict else "lenient", watch=watch
-        )
-        try:
-            answer = await _invoke(past, graph, row.task, None)
-        except Refused as refusal:
-            answer = Answer(status="budget", stop_reason=refusal.limit, trace=Trace(run=row.id))
-        except EffectFailed as error:
-            answer = Answer(status="error", stop_reason=str(error), trace=Trace(run=row.id))
+        past = Run(journal, row.id, budget=Budget(**row.budget), mode="strict" if strict else "lenient", watch=watch)
+        # The journal is the only memory of a replay, and a checkpointer would be written to.
+        graph = graph.copy({"checkpointer": None}) if getattr(graph, "checkpointer", None) else graph
+        answer = await _answer(past, graph, {"task": row.task}, None, ())
         unused = past.unused()
-        if strict and unused:
+        # A failure ends its siblings by arrival, so that what they still did is not asked for again.
+        if strict and unused and answer.status not in ("error", "budget"):
             seq, place, kind = unused[0]
             raise ReplayMiss(
                 f"strict replay of run {row.id!r} left {len(unused)} recorded effects unused, first event {seq}: "
                 f"{kind!r} at {place!r}"
             )
-        same = row.answer is not None and answer.model_dump(mode="json") == row.answer
+        same = row.answer is not None and redact_json(answer.model_dump(mode="json")) == row.answer
         return Replayed(answer, same, past.replayed, unused, divergence)
     finally:
         if own:
@@ -217,7 +210,6 @@ def fork(run_id: str, at: int, *, journal: Journal, title: str = "") -> str:
         raise ConfigError(
             f"event {at} belongs to run {event.run!r}, not to {row.id!r}: see its events with clew show {row.id}"
         )
-    prefix = causal_prefix(journal.index(row.id), at)
     child = RunRow(
         id=new_run_id(),
         title=title or row.title,
@@ -228,38 +220,31 @@ def fork(run_id: str, at: int, *, journal: Journal, title: str = "") -> str:
         parent=row.id,
         forked_at=at,
     )
-    journal.create_run(child)
-    journal.copy_events(row.id, child.id, prefix)
+    with journal.transaction():
+        journal.create_run(child)
+        journal.copy_events(row.id, child.id, causal_prefix(journal.index(row.id), at))
     return child.id
-
-
-def fingerprint(graph: Any) -> dict[str, Any]:
-    """What must be equal for a resume: the graph's shape, what its builder attached, and Clew's version."""
-    from clew import __version__
-
-    shape: dict[str, Any] = {"nodes": sorted(getattr(graph, "nodes", {}))}
-    builder = getattr(graph, "builder", None)
-    if builder is not None:
-        shape["edges"] = sorted(map(list, builder.edges))
-    return {"graph": shape, "clew": __version__, **getattr(graph, "fingerprint", {})}
 
 
 def _open_row(
     journal: Journal,
     graph: Any,
-    task: Task | str,
+    task: Task | str | Command[Any],
     run_id: str | None,
     budget: Budget | None,
     title: str,
     recipe: Recipe | None,
     anyway: bool,
 ) -> RunRow:
-    task = Task(prompt=task) if isinstance(task, str) else task
-    # Masked before anything sees it, so that a resume, which reads the task from the journal, asks the same requests.
-    data = redact_json(task.model_dump(mode="json"))
-    now = json.loads(json.dumps(fingerprint(graph)))
+    now = fingerprint(graph)
     row = journal.get_run(run_id) if run_id else None
+    if isinstance(task, str):
+        task = Task(prompt=redact(task))
+    # Masked before anything sees it, so that a resume, which reads the task from the journal, asks the same requests.
+    data: Any = redact_json(task.model_dump(mode="json")) if isinstance(task, Task) else None
     if row is None:
+        if not isinstance(task, Task):
+            raise ConfigError(f"run {run_id!r} is not in {journal.path!r}, so {task!r} has nothing to go on with")
         recipe = recipe or getattr(graph, "recipe", None)
         row = RunRow(
             id=run_id or new_run_id(),
@@ -271,36 +256,19 @@ def _open_row(
         )
         journal.create_run(row)
         return row
-    if row.task != data and not anyway:
+    if data not in (None, row.task):
         raise Divergence(
             f"run {row.id!r} was recorded for another task ({row.title!r}): give the same task, or start a new run"
         )
     if row.parent is not None and not row.fingerprint:
         journal.update_run(row.id, fingerprint=now)  # a fork takes its settings from its first execution
         return row
-    difference = _difference(row.fingerprint, now)
-    if difference and not anyway:
+    changed = difference(row.fingerprint, now)
+    if changed and not anyway:
         raise Divergence(
-            f"run {row.id!r} was recorded with other settings: {difference}; go on with anyway=True (--anyway)"
+            f"run {row.id!r} was recorded with other settings: {changed}; go on with anyway=True (--anyway)"
         )
     return row
-
-
-def _difference(recorded: dict[str, Any], now: dict[str, Any]) -> str:
-    recorded, now = _flat(recorded), _flat(json.loads(json.dumps(now)))
-    changed = [
-        f"{name} was {recorded.get(name)!r}, is {now.get(name)!r}"
-        for name in sorted(recorded.keys() | now.keys())
-        if recorded.get(name) != now.get(name)
-    ]
-    return "; ".join(changed)
-
-
-def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, item in value.items():
-        found |= _flat(item, f"{prefix}{name}.") if isinstance(item, dict) else {f"{prefix}{name}": item}
-    return found
 
 
 def _rebuild(row: RunRow, trusted: Collection[str]) -> Any:
@@ -312,25 +280,86 @@ def _rebuild(row: RunRow, trusted: Collection[str]) -> Any:
     return Recipe(**row.recipe).build(trusted)
 
 
-async def _invoke(live: Run, graph: Any, task: dict[str, Any], config: dict[str, Any] | None) -> Answer:
-    token = _run.set(live)
-    live.root = asyncio.current_task()
-    config = dict(config or {})
-    config["callbacks"] = [*(config.get("callbacks") or []), node_handler(live.nodes)]
-    config["configurable"] = {**(config.get("configurable") or {}), RUN_KEY: live}
-    # A method's own limits end it; LangGraph's default of 25 steps would end long chains with an exception.
-    config.setdefault("recursion_limit", 10_000)
+async def _where_it_was(graph: Any, given: Any, config: dict[str, Any] | None) -> Any:
+    """A checkpointer that knows this thread goes on where it was: given the task again, it would count on from there,
+    and every address would be a new one."""
+    thread = ((config or {}).get("configurable") or {}).get("thread_id")
+    if thread is None or not getattr(graph, "checkpointer", None) or not isinstance(given, dict):
+        return given
+    return None if (await graph.aget_state(config)).next else given
+
+
+async def _answer(live: Run, graph: Any, given: Any, config: dict[str, Any] | None, stream: Collection[str]) -> Answer:
+    """The graph's answer; a limit and a failed effect, alone or in a group, are answers too."""
     try:
-        result = await graph.ainvoke({"task": task}, config)
-    finally:
-        _run.reset(token)
-    if not isinstance(result, dict) or "answer" not in result:
+        return await _invoke(live, graph, given, config, stream)
+    except (Refused, EffectFailed, ExceptionGroup) as error:
+        causes = list(_leaves(error))
+        if not all(isinstance(cause, Refused | EffectFailed) for cause in causes):
+            raise
+        # Which branch of a group failed first is chance; which ones failed is not.
+        cause = min(causes, key=lambda cause: (not isinstance(cause, Refused), str(cause)))
+        trace = Trace(run=live.id)
+        if isinstance(cause, Refused):
+            return Answer(status="budget", stop_reason=cause.limit, trace=trace)
+        return Answer(status="error", stop_reason=str(cause), trace=trace)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for part in error.exceptions:
+            yield from _leaves(part)
+    else:
+        yield error
+
+
+async def _invoke(live: Run, graph: Any, given: Any, config: dict[str, Any] | None, stream: Collection[str]) -> Answer:
+    # A task and a context of its own: cancelling the run is told from cancelling a branch by who is cancelled, and a
+    # run inside a node of another run has the same addresses as one that stands alone.
+    live.root = asyncio.current_task()
+    context = copy_context()
+    context.run(at_root)
+    context.run(enter, live)
+    result = await asyncio.create_task(_result(live, graph, given, _config(live, config), stream), context=context)
+    if "__interrupt__" in result:
+        values = [redact_json(interrupt.value) for interrupt in result["__interrupt__"]]
+        artifacts = {INTERRUPT: values}
+        return Answer(status="partial", stop_reason=INTERRUPT, artifacts=artifacts, trace=Trace(run=live.id))
+    if "answer" not in result:
         raise ConfigError(
             f"the graph {getattr(graph, 'name', graph)!r} returned no 'answer': end it with a node that sets one"
         )
     answer = result["answer"]
     answer = answer if isinstance(answer, Answer) else Answer.model_validate(answer)
     return answer if answer.trace else answer.model_copy(update={"trace": Trace(run=live.id)})
+
+
+def _config(live: Run, config: dict[str, Any] | None) -> dict[str, Any]:
+    # A method's own limits end it; LangGraph's default of 25 steps would end long chains with an exception.
+    config = {"recursion_limit": 10_000, **(config or {})}
+    callbacks, handler = config.get("callbacks"), node_handler(live.nodes)
+    if callbacks is None or isinstance(callbacks, list):
+        callbacks = [*(callbacks or []), handler]
+    else:  # a callback manager
+        callbacks = callbacks.copy()
+        callbacks.add_handler(handler)
+    configurable = {**(config.get("configurable") or {}), RUN_KEY: live}
+    return {**config, "callbacks": callbacks, "configurable": configurable}
+
+
+async def _result(live: Run, graph: Any, given: Any, config: dict[str, Any], stream: Collection[str]) -> dict[str, Any]:
+    """The last state of the graph, as `ainvoke` returns it; the modes in `stream` go to whoever watches."""
+    last: Any = None
+    interrupts: list[Any] = []
+    async for mode, chunk in graph.astream(given, config, stream_mode=list({"values", "updates", *stream})):
+        if mode == "values":
+            last = chunk
+        elif mode == "updates" and "__interrupt__" in chunk:
+            interrupts += chunk["__interrupt__"]
+        if mode in stream:
+            live.emit({"event": "stream", "mode": mode, "chunk": chunk})
+    last = last if isinstance(last, dict) else {}
+    return {**last, "__interrupt__": interrupts} if interrupts else last
 
 
 def run_sync(graph: Any, task: Task | str, **options: Any) -> Answer:
@@ -340,18 +369,3 @@ def run_sync(graph: Any, task: Task | str, **options: Any) -> Answer:
     except RuntimeError:
         return asyncio.run(run(graph, task, **options))
     raise ConfigError("run_sync was called inside a running event loop: use await clew.run(...) there")
-
-
-__all__ = [
-    "ClewError",
-    "Cost",
-    "Mode",
-    "Recipe",
-    "Replayed",
-    "fingerprint",
-    "fork",
-    "replay",
-    "resume",
-    "run",
-    "run_sync",
-]

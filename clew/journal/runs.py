@@ -5,28 +5,31 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-import sqlite3
-import sys
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Literal
 
-from clew.errors import AmbiguousScope, ClewError, EffectFailed, Refused, ReplayMiss
+from clew.errors import AmbiguousScope, ClewError, ConfigError, Refused, ReplayMiss
 from clew.journal.address import RUN_KEY, Nodes, here, langgraph_config
+from clew.journal.attempt import CostOf, End, Perform, attempt, inside_of
 from clew.journal.cost import FREE, NO_LIMITS, Budget, Cost, Hold, Ledger
-from clew.journal.redact import redact, redact_json
+from clew.journal.record import Address, Known, Record
+from clew.journal.redact import recordable, refresh
 from clew.journal.store import Journal, RunRow
 from clew.journal.transcript import Transcript
 
 Mode = Literal["live", "strict", "lenient"]
 Watcher = Callable[[dict[str, Any]], None]
 
+RETRIABLE = frozenset({"failed", "refused", "cancelled"})
+# How long a recorded cancellation is waited for, beyond the time that it took, while nothing else of the run moves.
+PATIENCE_S = 1.0
+
 _run: ContextVar[Run | None] = ContextVar("clew_run", default=None)
-_inside: ContextVar[str | None] = ContextVar("clew_effect", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,41 +43,12 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True)
-class _Address:
-    """Where an event stands. `base` is (place, kind, request hash), `ordinal` counts kinds whatever the request."""
+class _Trying:
+    """An effect in flight, and the node execution that asked for it."""
 
     key: str
-    base: tuple[str, str, str]
-    ordinal: int
-
-    @property
-    def place(self) -> str:
-        return self.base[0]
-
-    @property
-    def kind(self) -> str:
-        return self.base[1]
-
-
-@dataclass(slots=True)
-class _Known:
-    """What is recorded about one event, without its texts."""
-
-    seq: int
-    key: str
-    place: str
-    kind: str
-    state: str
-    parent: str | None = None
-    reserve: Cost = FREE
-    cost: Cost = FREE
-    possibly: Cost = FREE
-    unknowns: int = 0
-    used: bool = False
-
-    def at_risk(self) -> Cost:
-        """What may have been paid for outcomes that nobody saw."""
-        return self.possibly + self.reserve if self.state == "started" else self.possibly
+    execution: object
+    ended: asyncio.Event
 
 
 class Run:
@@ -96,49 +70,35 @@ class Run:
     ) -> None:
         self.journal, self.id, self.budget, self.mode = journal, id, budget, mode
         self.retry, self.lease = frozenset(retry), lease
+        if not self.retry <= RETRIABLE:
+            raise ConfigError(f"retry={sorted(self.retry)!r} is unknown: give any of {sorted(RETRIABLE)}")
+        refresh()
         self.nodes = Nodes()
         self.performed = self.replayed = 0
         self.root: asyncio.Task[Any] | None = None
-        self._watch = watch
-        self._known: dict[str, _Known] = {}
-        # By (place, kind, ordinal), whatever the request: what a fork inherited, and everything in a lenient replay.
-        self._by_ordinal: dict[tuple[str, str, int], _Known] = {}
-        self._in_flight: set[tuple[str, str, str]] = set()
-        self._transcripts: OrderedDict[str, Transcript] = OrderedDict()
-        self._tick = 0
-        self._clock_base = self._load()
-        self._clock_start = time.monotonic()
-        effects = self._known.values()
+        self.record = Record(journal, id, lease, lenient=mode == "lenient")
+        known = self.record.known.values()
         self.ledger = Ledger(
             budget,
-            sum((row.cost for row in effects if row.state == "finished"), Cost()),
-            sum((row.at_risk() for row in effects), Cost()),
+            sum((row.cost for row in known), Cost()),
+            sum((row.at_risk() for row in known), Cost()),
         )
-
-    def _load(self) -> float:
-        """Reads what is recorded; returns the active seconds so far."""
-        clock = 0.0
-        for row in self.journal.index(self.id):
-            spent = Cost() if row.inherited else row.cost
-            known = _Known(
-                row.seq, row.key, row.place, row.kind, row.state, row.parent,
-                row.reserve, spent, row.possibly, row.unknowns,
-            )  # fmt: skip
-            self._known[row.key] = known
-            if row.inherited or self.mode == "lenient":
-                self._by_ordinal[row.place, row.kind, row.ordinal] = known
-            if not row.inherited:
-                clock = max(clock, row.at + (row.seconds or 0.0))
-            self._tick = max(self._tick, row.begun, row.ended or 0)
-        return clock
+        self._holds: dict[str, Hold] = {}
+        for row in known:
+            if row.kind == "hold" and row.state == "finished" and row.reserve != FREE:
+                self._hold(row, row.reserve).renew()
+        self._watch = watch
+        self._asked = 0
+        self._askers: dict[str, object] = {}
+        self._in_flight: dict[tuple[str, ...], _Trying] = {}
+        self._transcripts: OrderedDict[str, Transcript] = OrderedDict()
 
     # Transcripts ---------------------------------------------------------------------------------------------
 
     def keep(self, transcript: Transcript) -> str:
         """Stores a transcript and returns its head, the only thing of it that graph state holds."""
         if transcript.head not in self._transcripts and self.mode == "live":
-            with self.journal.transaction() as db:
-                self.journal.put_transcript(db, transcript)
+            self.record.keep(transcript)
         self._remember(transcript)
         return transcript.head
 
@@ -161,7 +121,7 @@ class Run:
 
     def clock(self) -> float:
         """Active seconds of this run, earlier processes included, pauses between them not."""
-        return self._clock_base + time.monotonic() - self._clock_start
+        return self.record.clock()
 
     def seed(self, *parts: object) -> int:
         """A 31-bit seed from the run id, the current address and `parts`: equal on every resume."""
@@ -173,39 +133,48 @@ class Run:
         if self._watch is not None:
             self._watch(event)
 
-    def hold(self, cost: Cost) -> Hold:
-        """Sets budget aside for one later effect. Raises `Refused` when it does not fit; the decision is recorded."""
-        address, known = self._locate("hold", cost.to_json())
-        if known is None or self._again(known):
-            if self.mode != "live":
-                self._miss(address)
-            try:
-                self.ledger.check(cost)
-                refusal = None
-            except Refused as error:
-                refusal = error
-            self._write(address, known, cost.to_json(), "refused" if refusal else "finished", refusal)
-            if refusal is not None:
-                raise refusal
-        elif known.state == "refused":
-            raise self._recorded_error(known)
-        return Hold(self.ledger, cost)
-
     def note(self, kind: str, data: dict[str, Any]) -> None:
         """Records a free event; the same note at the same address is recorded once."""
-        data = redact_json(data)
-        address, known = self._locate(kind, data, within=_inside.get() or "")
+        data = recordable(kind, data)
+        inside = inside_of.get()
+        address, _, _ = self._address(kind, data, within="note:" + (f"{inside[0]}#{inside[1]}" if inside else ""))
         self.emit({"event": "note", "kind": kind, "place": address.place, "data": data})
-        if known is None and self.mode == "live":
-            self._write(address, None, data, "note", None)
+        if self.record.find(address) is None and self.mode == "live":
+            self.record.write(address, None, data, "note", parent=inside[0] if inside else None)
+
+    def hold(self, cost: Cost) -> Hold:
+        """Sets budget aside for one later effect. Raises `Refused` when it does not fit; the decision is recorded."""
+        request = cost.to_json()
+        address, _, _ = self._address("hold", request)
+        known = self.record.find(address)
+        if known is not None and not self._again(known):
+            if known.state == "refused":
+                raise self._recorded_error(known)
+            return self._hold(known, cost)
+        if self.mode != "live":
+            self._miss(address)
+        try:
+            self.ledger.check(cost)
+        except Refused as refusal:
+            self._refuse(address, known, request, refusal)
+            raise
+        hold = self._hold(self.record.write(address, known, request, "finished", reserve=cost), cost)
+        hold.renew()
+        return hold
+
+    def _hold(self, row: Known, cost: Cost) -> Hold:
+        """The one hold behind an event: on a resume it is as active as it was recorded."""
+        if row.key not in self._holds:
+            row.reserve = cost
+            live = self.mode == "live"
+            self._holds[row.key] = Hold(
+                self.ledger, cost, lambda active: self.record.later(row, active) if live else None
+            )
+        return self._holds[row.key]
 
     def unused(self) -> list[tuple[int, str, str]]:
         """(seq, place, kind) of recorded effects that nobody asked for in this process."""
-        return [
-            (row.seq, row.place, row.kind)
-            for row in self._known.values()
-            if not row.used and row.state not in ("note", "started") and row.parent is None and row.kind != "hold"
-        ]
+        return self.record.unused()
 
     # Effects -------------------------------------------------------------------------------------------------
 
@@ -213,228 +182,167 @@ class Run:
         self,
         kind: str,
         request: dict[str, Any],
-        perform: Callable[[], Awaitable[dict[str, Any]]],
+        perform: Perform,
         *,
         reserve: Cost = FREE,
-        cost: Callable[[dict[str, Any]], Cost] | None = None,
+        cost: CostOf | None = None,
         hold: Hold | None = None,
     ) -> Effect:
         """See the module function `effect`."""
-        transcripts = {name: value for name, value in request.items() if isinstance(value, Transcript)}
-        for name, transcript in transcripts.items():
-            request = {**request, name: {"transcript": transcript.head}}
-            self._remember(transcript)
-        request = redact_json(request)
-        address, known = self._locate(kind, request)
-        if known is not None and not self._again(known):
-            return await self._recorded(known)
-        if self.mode != "live":
-            self._miss(address)
-        if address.base in self._in_flight:
-            raise AmbiguousScope(
-                f"two equal {kind!r} effects are in flight at {address.place or 'the top of the run'!r}: "
-                'give each branch its own scope, as in: with scope("sample", i)'
-            )
+        request, transcripts = self._request(kind, request)
+        parent = inside[0] if (inside := inside_of.get()) else ""
+        address, base, execution = self._address(kind, request, within=parent)
+        await self._side_by_side(address, base, execution)
         if hold is not None:
             hold.release()
+        known = self.record.find(address)
+        if known is not None and not self._again(known):
+            if known.state != "cancelled":
+                return self._recorded(known)
+            await self._until_cancelled(known)
+        if self.mode != "live":
+            self._miss(address)
         try:
             self.ledger.check(reserve)
             if self._seconds_left() == 0:
                 raise Refused("seconds", f"all {self.budget.seconds:g} s are used")
         except Refused as refusal:
-            self._write(address, known, request, "refused", refusal)
-            self.emit({"event": "refused", "kind": kind, "place": address.place, "limit": refusal.limit})
+            self._refuse(address, known, request, refusal)
             raise
-        row = self._start(address, known, request, reserve, list(transcripts.values()))
-        self._in_flight.add(address.base)
+        row = self.record.start(address, known, request, reserve, transcripts, parent or None)
+        self.ledger.reserve(reserve)
+        trying = self._in_flight[base] = _Trying(row.key, execution, asyncio.Event())
         try:
-            return await self._perform(row, perform, reserve, cost)
+            self.emit({"event": "started", "kind": kind, "place": address.place})
+            end = await self._try(kind, (row.key, row.unknowns), perform, reserve, cost)
+            self._settle(row, end, reserve)
         finally:
-            self._in_flight.discard(address.base)
+            del self._in_flight[base]
+            trying.ended.set()
+        if end.error is not None:
+            raise end.error
+        return Effect(row.key, end.outcome, end.spent, False)
 
-    def _locate(self, kind: str, request: dict[str, Any], within: str = "") -> tuple[_Address, _Known | None]:
-        """The address of the event that is asked for now, and what is recorded there. Counts one more occurrence."""
+    def _request(self, kind: str, request: dict[str, Any]) -> tuple[dict[str, Any], list[Transcript]]:
+        """The request as it is recorded, with transcripts as their heads, and those transcripts."""
+        transcripts = {name: value for name, value in request.items() if isinstance(value, Transcript)}
+        for transcript in transcripts.values():
+            self._remember(transcript)
+        heads = {name: {"transcript": transcript.head} for name, transcript in transcripts.items()}
+        return recordable(kind, {**request, **heads}), list(transcripts.values())
+
+    def _address(self, kind: str, request: dict[str, Any], within: str = "") -> tuple[Address, tuple[str, ...], object]:
+        """The address of the event that is asked for now, what it has in common with equal ones, and the execution that
+        asks. Counts one more occurrence."""
+        self._asked += 1
         place, execution = here(self.nodes)
         canonical = json.dumps(request, sort_keys=True, separators=(",", ":"))
-        base = (place, kind, blake2b(canonical.encode(), digest_size=16).hexdigest())
-        occurrence = self.nodes.count(execution, (*base, within))
+        base = (place, kind, blake2b(canonical.encode(), digest_size=16).hexdigest(), within)
+        occurrence = self.nodes.count(execution, base)
         ordinal = self.nodes.count(execution, (place, kind, within))
-        key = blake2b("\0".join((*base, within, str(occurrence))).encode(), digest_size=16).hexdigest()
-        known = self._known.get(key) or self._by_ordinal.get((place, kind, ordinal))
-        if known is not None:
-            known.used = True
-        return _Address(key, base, ordinal), known
+        key = blake2b("\0".join((*base, str(occurrence))).encode(), digest_size=16).hexdigest()
+        return Address(key, place, kind, ordinal, within), base, execution
 
-    def _again(self, known: _Known) -> bool:
-        """Whether a recorded effect is performed (again): nobody saw its outcome, or the caller asked for a retry."""
+    async def _side_by_side(self, address: Address, base: tuple[str, ...], execution: object) -> None:
+        """Raises `AmbiguousScope` for equal effects that only a scope could tell apart. A retried node may meet what
+        its failed execution has left in flight: it waits for that outcome."""
+        rival = self.nodes.rivals(execution, self._askers.get(address.key, execution))
+        while (trying := self._in_flight.get(base)) is not None and not rival:
+            rival = trying.key != address.key or trying.execution not in self.nodes.failed
+            if not rival:
+                await trying.ended.wait()
+        if rival:
+            raise AmbiguousScope(
+                f"two equal {address.kind!r} effects stand side by side at {address.place or 'the top of the run'!r}: "
+                'give each branch and each graph called in code its own scope, as in: with scope("sample", i)'
+            )
+        self._askers[address.key] = execution
+
+    def _again(self, known: Known) -> bool:
+        """Whether a recorded effect is performed (again): nobody saw its outcome, the caller asked for a retry, or it
+        was cancelled in this process, whose node now tries again."""
+        if known.fresh:
+            return known.state == "cancelled"
         return known.state == "started" or (known.state in self.retry and self.mode == "live")
 
-    async def _recorded(self, known: _Known) -> Effect:
+    def _recorded(self, known: Known) -> Effect:
         self.replayed += 1
         self.emit({"event": "replayed", "kind": known.kind, "place": known.place, "cost": known.cost})
-        if known.state == "cancelled":
-            # It was cancelled from outside, by a decision that is recorded too: that decision will come again.
-            await asyncio.get_running_loop().create_future()
         if known.state in ("failed", "refused"):
             raise self._recorded_error(known)
         return Effect(known.key, self.journal.outcome(known.seq), known.cost, True)
 
-    def _recorded_error(self, known: _Known) -> ClewError:
+    def _recorded_error(self, known: Known) -> ClewError:
         outcome = self.journal.outcome(known.seq)
         return ClewError.rebuild(outcome["cause"], outcome["message"])
 
-    def _miss(self, address: _Address) -> None:
+    async def _until_cancelled(self, known: Known) -> None:
+        """Waits for the decision that cancelled an effect, which will come again. Returns when it does not: nothing
+        else of the run moves, for longer than it took then."""
+        asked, since = self._asked, time.monotonic()
+        while time.monotonic() - since < known.seconds + PATIENCE_S:
+            await asyncio.sleep(0.02)
+            if self._in_flight or self._asked != asked:
+                asked, since = self._asked, time.monotonic()
+
+    def _refuse(self, address: Address, known: Known | None, request: dict[str, Any], refusal: Refused) -> None:
+        outcome = {"cause": "Refused", "message": str(refusal)}
+        self.record.write(address, known, request, "refused", outcome=outcome, parent=address.within or None)
+        self.emit({"event": "refused", "kind": address.kind, "place": address.place, "limit": refusal.limit})
+
+    def _miss(self, address: Address) -> None:
         raise ReplayMiss(
             f"replay of run {self.id!r} asked for {address.kind!r} at {address.place or 'the top of the run'!r}, "
-            "which has no recorded outcome: the graph, its settings or its version changed, or the run never finished (resume it)"
+            "which has no recorded outcome: the graph, its settings or its version changed, or the run never finished "
+            "(resume it)"
         )
 
     def _seconds_left(self) -> float | None:
         return None if self.budget.seconds is None else max(self.budget.seconds - self.clock(), 0.0)
 
-    async def _perform(
-        self,
-        row: _Known,
-        perform: Callable[[], Awaitable[dict[str, Any]]],
-        reserve: Cost,
-        cost: Callable[[dict[str, Any]], Cost] | None,
-    ) -> Effect:
-        begun = time.monotonic()
-        token = _inside.set(f"{row.key}#{row.unknowns}")
-        self.emit({"event": "started", "kind": row.kind, "place": row.place})
+    async def _try(
+        self, kind: str, inside: tuple[str, int], perform: Perform, reserve: Cost, cost: CostOf | None
+    ) -> End:
+        token = inside_of.set(inside)
         try:
-            async with asyncio.timeout(self._seconds_left()) as clock:
-                outcome = redact_json(await perform())
-            spent = replace(cost(outcome) if cost else reserve, seconds=round(time.monotonic() - begun, 6))
-        except asyncio.CancelledError:
-            # Ctrl-C and a closing loop leave the effect unknown, so that a resume performs it; a program that
-            # cancels a branch has decided, and will decide the same again.
-            self.ledger.lose(reserve)
-            if self.root is None or not self.root.cancelling():
-                self._finish(row, "cancelled", None, Cost(), begun)
-            raise
-        except Exception as error:
-            if _is_control_flow(error):
-                self.ledger.lose(reserve)
-                raise
-            failure = self._failure(row, error, clock.expired())
-            self.ledger.lose(reserve)
-            state = "refused" if isinstance(failure, Refused) else "failed"
-            outcome = {"cause": type(failure).__name__, "message": str(failure)}
-            self._finish(row, state, outcome, Cost(), begun)
-            self.emit({"event": state, "kind": row.kind, "place": row.place, "error": str(failure)})
-            raise failure from error
+            return await attempt(kind, perform, reserve, cost, self._seconds_left(), self._stopping)
         finally:
-            _inside.reset(token)
-        self._finish(row, "finished", outcome, spent, begun)
-        self.ledger.settle(reserve, spent)
-        self.performed += 1
-        self.emit({"event": "finished", "kind": row.kind, "place": row.place, "cost": spent, "outcome": outcome})
-        return Effect(row.key, outcome, spent, False)
+            inside_of.reset(token)
 
-    def _failure(self, row: _Known, error: Exception, out_of_time: bool) -> ClewError:
-        """What is raised now and on every replay: a foreign class could not be rebuilt from the journal."""
-        if out_of_time and isinstance(error, TimeoutError):
-            return Refused("seconds", f"all {self.budget.seconds:g} s were used during {row.kind!r}")
-        if isinstance(error, ClewError):
-            return ClewError.rebuild(type(error).__name__, redact(str(error)))
-        return EffectFailed(redact(f"{row.kind} raised {type(error).__name__}: {error}"))
+    def _stopping(self) -> bool:
+        return self.root is not None and self.root.cancelling() > 0
 
-    # Writing -------------------------------------------------------------------------------------------------
+    def _settle(self, row: Known, end: End, reserve: Cost) -> None:
+        """Records how a try ended, and moves its reservation to what was, or may have been, spent."""
+        self.ledger.settle(reserve, end.spent, end.possibly)
+        if end.state == "unknown":
+            return
+        if end.state == "unperformed":
+            self.record.drop(row)
+            return
+        self.record.finish(row, end.state, end.outcome, end.spent, end.possibly, end.seconds)
+        event = {"event": end.state, "kind": row.kind, "place": row.place}
+        if end.state == "finished":
+            self.performed += 1
+            self.emit({**event, "cost": end.spent, "outcome": end.outcome})
+        else:
+            self.emit({**event, "error": str(end.error)})
 
-    def _next_tick(self) -> int:
-        self._tick += 1
-        return self._tick
 
-    def _start(
-        self,
-        address: _Address,
-        known: _Known | None,
-        request: dict[str, Any],
-        reserve: Cost,
-        transcripts: list[Transcript],
-    ) -> _Known:
-        with self.journal.transaction() as db:
-            for transcript in transcripts:
-                self.journal.put_transcript(db, transcript)
-            if known is None:
-                row = self._insert(db, address, request, "started", None, reserve)
-            else:
-                row = known
-                row.possibly, row.unknowns = row.at_risk(), row.unknowns + (row.state == "started")
-                row.state, row.reserve, row.cost = "started", reserve, Cost()
-                self.journal.update_event(
-                    db, self._token(), self.id, row.seq,
-                    state="started", outcome=None, reserve=_dump(reserve), cost=None, possibly=_dump(row.possibly),
-                    unknowns=row.unknowns, inherited=0, at=self.clock(), seconds=None,
-                    begun=self._next_tick(), ended=None,
-                )  # fmt: skip
-        self._known[row.key] = row
-        self.ledger.reserve(reserve)
-        return row
-
-    def _finish(self, row: _Known, state: str, outcome: dict[str, Any] | None, spent: Cost, begun: float) -> None:
-        # Nobody knows what a failed, cancelled or overdue effect has cost.
-        possibly = row.possibly if state == "finished" else row.at_risk()
-        with self.journal.transaction() as db:
-            self.journal.update_event(
-                db, self._token(), self.id, row.seq,
-                state=state, outcome=None if outcome is None else self.journal.pack(db, outcome), cost=_dump(spent),
-                possibly=_dump(possibly), seconds=round(time.monotonic() - begun, 6), ended=self._next_tick(),
-            )  # fmt: skip
-        row.state, row.cost, row.possibly = state, spent, possibly
-
-    def _write(
-        self,
-        address: _Address,
-        known: _Known | None,
-        request: dict[str, Any],
-        state: str,
-        refusal: Refused | None,
-    ) -> None:
-        """Records an event that has its outcome at once: a note, a refusal, a hold."""
-        outcome = {"cause": "Refused", "message": str(refusal)} if refusal else None
-        with self.journal.transaction() as db:
-            if known is None:
-                row = self._insert(db, address, request, state, outcome, Cost())
-            else:
-                row = known
-                self.journal.update_event(
-                    db, self._token(), self.id, row.seq, state=state,
-                    outcome=self.journal.pack(db, outcome) if outcome else None,
-                )  # fmt: skip
-        row.state = state
-        self._known[row.key] = row
-
-    def _insert(
-        self,
-        db: sqlite3.Connection,
-        address: _Address,
-        request: dict[str, Any],
-        state: str,
-        outcome: dict[str, Any] | None,
-        reserve: Cost,
-    ) -> _Known:
-        parent = (_inside.get() or "").partition("#")[0] or None
-        tick = self._next_tick()
-        seq = self.journal.insert_event(
-            db, self._token(),
-            run=self.id, key=address.key, place=address.place, kind=address.kind, ordinal=address.ordinal, state=state,
-            request=self.journal.pack(db, request), outcome=self.journal.pack(db, outcome) if outcome else None,
-            parent=parent, reserve=_dump(reserve), at=round(self.clock(), 6), begun=tick,
-            ended=None if state == "started" else tick,
-        )  # fmt: skip
-        return _Known(seq, address.key, address.place, address.kind, state, parent, reserve, used=True)
-
-    def _token(self) -> str:
-        assert self.lease is not None, "a live run holds a lease"
-        return self.lease
+def enter(run: Run) -> None:
+    """Makes `run` the current one, outside of any effect."""
+    _run.set(run)
+    inside_of.set(None)
 
 
 def current() -> Run:
-    """The run that this code belongs to; outside of any, a new one in memory."""
-    run: Run | None = _run.get() or langgraph_config().get("configurable", {}).get(RUN_KEY)
-    return run if run is not None else scratch_run()
+    """The run that this code belongs to; outside of any, one that records nothing."""
+    run: Run | None = _run.get() or (langgraph_config().get("configurable") or {}).get(RUN_KEY)
+    if run is None:
+        from clew.journal.loose import loose_run
+
+        return loose_run()
+    return run
 
 
 def in_run(config: dict[str, Any] | None = None) -> bool:
@@ -467,14 +375,16 @@ async def effect(
 ) -> Effect:
     """Performs something that leaves the process, costs money or is random, once per run.
 
-    `kind` names it ("model", "search", "read", ...). `request` is a JSON object that says all that decides its outcome;
-    a `Transcript` may stand under a top-level key. `perform` returns a JSON object, which is recorded and returned; when
-    the run is resumed or replayed the record is returned and `perform` is not called. `reserve` is checked against the
-    budget before, `cost(outcome)` is what it really cost (default: what was reserved). `hold` is budget that was set
-    aside for this effect.
+    `kind` names it ("model", "search", "read", ...). `request` is a JSON object that says all that decides its
+    outcome; a `Transcript` may stand under a top-level key. `perform` returns a JSON object, which is recorded and
+    returned; when the run is resumed or replayed the record is returned and `perform` is not called. `reserve` is
+    checked against the budget before, `cost(outcome)` is what it really cost (default: what was reserved); an error
+    that has a `cost` of its own says what the failure may have cost. `hold` is budget that was set aside for this
+    effect.
 
     Raises `Refused` when a limit does not allow it, `AmbiguousScope` when an equal effect is in flight at the same
-    address, the `ClewError` that `perform` raised, and `EffectFailed` for any other exception of it.
+    address, `ConfigError` for a request that is not JSON, the `ClewError` that `perform` raised, and `EffectFailed` for
+    any other exception of it.
     """
     return await current().effect(kind, request, perform, reserve=reserve, cost=cost, hold=hold)
 
@@ -482,14 +392,3 @@ async def effect(
 def note(kind: str, data: dict[str, Any]) -> None:
     """Records a free event (a hint, a verdict, a reward, a visit count) at the current address of the current run."""
     current().note(kind, data)
-
-
-def _is_control_flow(error: Exception) -> bool:
-    """LangGraph's own signals (an interrupt, a command to a parent graph) are no failure of the effect."""
-    module = sys.modules.get("langgraph.errors")
-    return module is not None and isinstance(error, module.GraphBubbleUp)
-
-
-def _dump(cost: Cost) -> str | None:
-    data = cost.to_json()
-    return json.dumps(data, separators=(",", ":")) if data else None

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 
-from clew.errors import SchemaTooNew
+from clew.errors import JournalError, SchemaTooNew
+
+APPLICATION_ID = int.from_bytes(b"Clew", "big")
+BUSY_S = 30.0
 
 # Each entry takes a file from version i to i + 1. Entries are never edited after a release, only appended.
 MIGRATIONS: list[str] = [
@@ -67,24 +71,63 @@ MIGRATIONS: list[str] = [
 ]
 
 
-def migrate(db: sqlite3.Connection, path: str) -> None:
-    """Brings the file to the current version. Raises `SchemaTooNew` without touching a newer file."""
+def open_database(path: str, durability: str) -> sqlite3.Connection:
+    """A connection to the journal file at `path`, brought to the current version. Raises `SchemaTooNew` for a newer
+    file and `JournalError` for another program's, both without touching it, and `sqlite3.Error` for what is no
+    database."""
+    db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+    try:
+        version = _version(db, path)
+        db.execute(f"PRAGMA synchronous = {durability.upper()}")
+        if version < len(MIGRATIONS):
+            # 8 KiB pages hold several texts of common length; half of a 4 KiB page would stay empty.
+            db.execute("PRAGMA page_size = 8192")
+            _use_wal(db)
+            _migrate(db, path)
+        return db
+    except BaseException:
+        db.close()
+        raise
+
+
+def _version(db: sqlite3.Connection, path: str) -> int:
     (version,) = db.execute("PRAGMA user_version").fetchone()
+    (application,) = db.execute("PRAGMA application_id").fetchone()
+    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if application != APPLICATION_ID and (version or tables):
+        raise JournalError(
+            f"{path!r} is a database of another program, not a Clew journal: give another file with --journal"
+        )
     if version > len(MIGRATIONS):
         raise SchemaTooNew(
             f"journal {path!r} has schema version {version}, this Clew knows up to {len(MIGRATIONS)}: "
             "upgrade Clew, or use another file with --journal"
         )
-    if version == len(MIGRATIONS):
-        return
+    return int(version)
+
+
+def _use_wal(db: sqlite3.Connection) -> None:
+    """Two processes may create a file at once, and for this change SQLite does not wait by itself."""
+    for _ in range(int(BUSY_S / 0.05)):
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            time.sleep(0.05)
+    raise sqlite3.OperationalError("database is locked")
+
+
+def _migrate(db: sqlite3.Connection, path: str) -> None:
     # The write lock is taken before the version is read again: two processes may open a new file at once.
     db.execute("BEGIN IMMEDIATE")
     try:
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        for script in MIGRATIONS[version:]:
+        for script in MIGRATIONS[_version(db, path) :]:
             for statement in _statements(script):
                 db.execute(statement)
         db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         db.execute("COMMIT")
     except BaseException:
         db.execute("ROLLBACK")

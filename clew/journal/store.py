@@ -11,19 +11,16 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from clew.errors import JournalError, RunBusy, RunNotFound
+from clew.errors import ConfigError, JournalError, RunBusy, RunNotFound
 from clew.journal import lease
 from clew.journal.cost import Cost
-from clew.journal.redact import redact
-from clew.journal.schema import migrate
-from clew.journal.transcript import EMPTY_HEAD, Segment, Transcript
-
-# Shorter strings cost less in place than a row and a reference.
-_LONG_TEXT = 96
+from clew.journal.redact import redact_json
+from clew.journal.schema import open_database
+from clew.journal.texts import Texts
+from clew.journal.transcript import Transcript
 
 
 @dataclass(slots=True)
@@ -109,24 +106,20 @@ class Journal:
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None, *, durability: str = "normal") -> None:
-        self.path = str(path if path is not None else default_path())
+        self.path = str(path or default_path())
         self._lock = threading.RLock()
+        if durability not in ("normal", "full"):
+            raise ConfigError(f"durability {durability!r} is unknown: give 'normal' or 'full'")
         try:
             if self.path != ":memory:":
                 Path(self.path).parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
-            # 8 KiB pages hold several texts of common length; half of a 4 KiB page would stay empty.
-            self._db.execute("PRAGMA page_size = 8192")
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
-            migrate(self._db, self.path)
+            self._db = open_database(self.path, durability)
         except (sqlite3.Error, OSError) as error:
             raise JournalError(
                 f"cannot open journal {self.path!r}: {error}; give another file with --journal"
             ) from error
+        self.texts = Texts(self._read)
         self.heartbeat = lease.Heartbeat(self.path)
-        self._text_ids: dict[bytes, int] = {}
-        self._segment_ids: dict[str, int] = {}
 
     @classmethod
     def memory(cls) -> Journal:
@@ -155,15 +148,14 @@ class Journal:
                     yield self._db
                     self._db.execute("COMMIT")
                 except BaseException:
-                    self._text_ids.clear()
-                    self._segment_ids.clear()
+                    self.texts.forget()
                     if self._db.in_transaction:
                         self._db.execute("ROLLBACK")
                     raise
             except sqlite3.Error as error:
                 raise JournalError(
                     f"cannot write journal {self.path!r}: {error}; what was recorded before is safe, "
-                    "free some space or permissions and resume the run"
+                    "free some space or mend the permissions, and resume the run"
                 ) from error
 
     def _read(self, sql: str, args: tuple[Any, ...] = ()) -> list[Any]:
@@ -173,23 +165,24 @@ class Journal:
             except sqlite3.Error as error:
                 raise JournalError(f"cannot read journal {self.path!r}: {error}") from error
 
+    def transcript(self, head: str) -> Transcript:
+        """The chain that ends in `head`. Raises `JournalError` when the file does not have it."""
+        found = self.texts.transcript(head)
+        if found is None:
+            raise JournalError(f"journal {self.path!r} has no transcript {head!r}")
+        return found
+
     # Runs ----------------------------------------------------------------------------------------------------
 
     def create_run(self, row: RunRow) -> None:
-        values = (
-            row.id, redact(row.title), row.created, row.status, json.dumps(row.task),
-            json.dumps(row.answer) if row.answer else None, row.error,
-            json.dumps(row.budget), json.dumps(row.fingerprint), json.dumps(row.recipe) if row.recipe else None,
-            row.parent, row.forked_at,
-        )  # fmt: skip
+        values = _run_values({field.name: getattr(row, field.name) for field in fields(RunRow)})
         with self.transaction() as db:
-            db.execute(f"INSERT INTO runs ({_RUN_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+            db.execute(f"INSERT INTO runs ({_RUN_COLUMNS}) VALUES ({', '.join('?' * len(values))})", values)
 
     def update_run(self, run: str, **columns: Any) -> None:
         names = ", ".join(f"{name} = ?" for name in columns)
-        values = [json.dumps(v) if isinstance(v, dict) else v for v in columns.values()]
         with self.transaction() as db:
-            db.execute(f"UPDATE runs SET {names} WHERE id = ?", (*values, run))
+            db.execute(f"UPDATE runs SET {names} WHERE id = ?", (*_run_values(columns), run))
 
     def runs(self, limit: int = -1) -> list[RunRow]:
         """All runs, the newest first."""
@@ -203,12 +196,12 @@ class Journal:
             f"SELECT {_RUN_COLUMNS} FROM runs WHERE id LIKE ? || '%' ESCAPE '\\' ORDER BY id = ? DESC LIMIT 3",
             (escaped, prefix),
         )
+        if not prefix or not rows:
+            raise RunNotFound(f"no run {prefix!r} in journal {self.path!r}: see the ids with clew runs")
         exact = [row for row in rows if row[0] == prefix]
         if not exact and len(rows) > 1:
             ids = ", ".join(row[0] for row in rows)
             raise RunNotFound(f"run {prefix!r} is ambiguous in {self.path!r} ({ids}): give more of the id")
-        if not prefix or not rows:
-            raise RunNotFound(f"no run {prefix!r} in journal {self.path!r}: see the ids with clew runs")
         return _run_row((exact or rows)[0])
 
     def get_run(self, id: str) -> RunRow | None:
@@ -220,28 +213,26 @@ class Journal:
         token = secrets.token_hex(8)
         with self.transaction() as db:
             held, owner, beat = db.execute("SELECT lease, owner, heartbeat FROM runs WHERE id = ?", (run,)).fetchone()
-            if held is not None and lease.alive(json.loads(owner), beat):
+            if held is not None and lease.alive(held, json.loads(owner), beat):
                 raise RunBusy(
                     f"run {run!r} is owned by {lease.describe(json.loads(owner))}, "
-                    f"last seen {time.time() - beat:.0f} s ago: wait for it or stop it"
+                    f"last seen {max(time.time() - beat, 0):.0f} s ago: wait for it or stop it"
                 )
             db.execute(
                 "UPDATE runs SET lease = ?, owner = ?, heartbeat = ?, status = 'running' WHERE id = ?",
                 (token, json.dumps(lease.me()), time.time(), run),
             )
-        if self.path != ":memory:":
-            self.heartbeat.add(token)
+        self.heartbeat.add(token)
         return token
 
     def release(self, run: str, token: str, **columns: Any) -> None:
         """Ends the lease and writes the run's last columns, unless another process has taken the run over."""
         self.heartbeat.remove(token)
         names = "".join(f"{name} = ?, " for name in columns)
-        values = [json.dumps(v) if isinstance(v, dict) else v for v in columns.values()]
         with self.transaction() as db:
             db.execute(
                 f"UPDATE runs SET {names} lease = NULL, owner = NULL WHERE id = ? AND lease = ?",
-                (*values, run, token),
+                (*_run_values(columns), run, token),
             )
 
     # Events --------------------------------------------------------------------------------------------------
@@ -305,11 +296,11 @@ class Journal:
             )
 
     def outcome(self, seq: int) -> Any:
-        return self.unpack(self._read("SELECT outcome FROM events WHERE seq = ?", (seq,))[0][0])
+        return self.texts.unpack(self._read("SELECT outcome FROM events WHERE seq = ?", (seq,))[0][0])
 
     def _event(self, row: Any) -> Event:
         event = Event(*row)
-        event.request, event.outcome = self.unpack(event.request), self.unpack(event.outcome)
+        event.request, event.outcome = self.texts.unpack(event.request), self.texts.unpack(event.outcome)
         event.reserve, event.cost, event.possibly = map(_cost, (event.reserve, event.cost, event.possibly))
         event.inherited = bool(event.inherited)
         return event
@@ -317,6 +308,12 @@ class Journal:
 
 def _cost(text: Any) -> Cost:
     return Cost.from_json(json.loads(text)) if text else Cost()
+
+
+def _run_values(columns: dict[str, Any]) -> list[Any]:
+    """Column values as they are stored: masked, and JSON columns encoded."""
+    masked = [redact_json(value) for value in columns.values()]
+    return [json.dumps(value) if isinstance(value, dict) else value for value in masked]
 
 
 def _run_row(row: Any) -> RunRow:

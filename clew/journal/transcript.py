@@ -74,13 +74,17 @@ class Transcript:
     def messages(self) -> list[dict[str, Any]]:
         """OpenAI messages: neighbours of one role are one message, unless one of them carries `extra`."""
         messages: list[dict[str, Any]] = []
-        joinable = False
-        for segment in self.segments:
-            if joinable and segment.extra is None and messages[-1]["role"] == segment.role:
-                messages[-1]["content"] += segment.text
-            else:
+        # Pieces are joined once: `+=` would copy a message of a thousand segments a thousand times.
+        pieces: list[str] | None = None
+        for segment in (*self.segments, None):
+            if segment and pieces is not None and segment.extra is None and messages[-1]["role"] == segment.role:
+                pieces.append(segment.text)
+                continue
+            if pieces is not None:
+                messages[-1]["content"] = "".join(pieces)
+            if segment:
                 messages.append({"role": segment.role, "content": segment.text, **(segment.extra or {})})
-            joinable = segment.extra is None
+                pieces = None if segment.extra else [segment.text]
         return messages
 
     def text(self, role: Role | None = None, origin: Origin | None = None) -> str:

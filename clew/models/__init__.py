@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clew.models.capabilities import Capabilities, Transport
-    from clew.models.model import Model, forget_probes, to_transcript
+    from clew.models.asking import Messages, to_transcript
+    from clew.models.capabilities import Capabilities, Transport, forget_probes
+    from clew.models.model import Model
     from clew.models.reply import LogProb, Reply, ToolCall, Usage
     from clew.models.retry import Retries, Timeouts
     from clew.models.streaming import StopScanner
 
 _HOMES = {
-    "clew.models.capabilities": ("Capabilities", "Transport"),
-    "clew.models.model": ("Model", "forget_probes", "to_transcript"),
+    "clew.models.asking": ("Messages", "to_transcript"),
+    "clew.models.capabilities": ("Capabilities", "Transport", "forget_probes"),
+    "clew.models.model": ("Model",),
     "clew.models.reply": ("LogProb", "Reply", "ToolCall", "Usage"),
     "clew.models.retry": ("Retries", "Timeouts"),
     "clew.models.streaming": ("StopScanner",),
@@ -22,6 +24,7 @@ _HOMES = {
 __all__ = [
     "Capabilities",
     "LogProb",
+    "Messages",
     "Model",
     "Reply",
     "Retries",

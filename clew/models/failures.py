@@ -1,7 +1,8 @@
 """Why a call failed: LiteLLM's exceptions sorted by cause, with a sentence for each.
 
-LiteLLM maps an unreachable server, a reply that is not JSON and a true 500 alike to `InternalServerError`, and keeps the
-response's headers in an attribute of its own. So the cause is read from the chain of exceptions, the status and the words.
+LiteLLM maps an unreachable server, a reply that is not JSON and a true 500 alike to `InternalServerError`, and keeps
+the response's headers in an attribute of its own. So the cause is read from the chain of exceptions, the status and the
+words.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ class Malformed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One failed try. `detail` are the server's words without credentials; `retry_after` is what it asks for, seconds."""
+    """One failed try. `detail` are the server's words without credentials, `retry_after` the seconds it asks for."""
 
     cause: Cause
     detail: str
@@ -176,8 +177,11 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 def _headers(chain: list[BaseException]) -> dict[str, str]:
     """Headers of the server's answer, lower case; empty when there was none."""
     for link in chain:
-        found: Any = getattr(link, "litellm_response_headers", None) or getattr(
-            getattr(link, "response", None), "headers", None
+        response = getattr(link, "response", None)
+        found: Any = (
+            getattr(link, "litellm_response_headers", None)
+            or getattr(response, "headers", None)
+            or getattr(link, "headers", None)
         )
         if found:
             return {str(name).lower(): str(value) for name, value in dict(found).items()}

@@ -48,7 +48,7 @@ class Price:
     tiers: tuple[tuple[int, Rate], ...] = ()
 
     def usd(self, prompt: int, completion: int, cached: int = 0, written: int = 0) -> float:
-        """Cost of one call; `cached` and `written` are the parts of `prompt` read from and put into the prefix cache."""
+        """Dollars of a call; `cached` and `written` are parts of `prompt`: read from and put into the prefix cache."""
         rate = next((rate for above, rate in self.tiers if prompt > above), self.base)
         plain = max(prompt - cached - written, 0)
         return plain * rate.input + cached * rate.cached + written * rate.written + completion * rate.output
@@ -109,7 +109,7 @@ def entry(name: str) -> dict[str, Any] | None:
 
 
 def base_of(name: str, api_base: str | None) -> str | None:
-    """The address that calls go to: the given one, else what LiteLLM takes from the environment; None = the provider's."""
+    """The address that calls go to: the given one, else LiteLLM's from the environment; None = the provider's own."""
     if api_base:
         return api_base
     provider = provider_of(name)

@@ -25,8 +25,10 @@ _TOOL = {
         "parameters": {"type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"]},
     },
 }
-MAX_TOKENS = 32
+_MAX_TOKENS = 32
 REQUESTS = 4
+PROMPT_TOKENS = REQUESTS * 80
+REPLY_TOKENS = REQUESTS * _MAX_TOKENS
 
 Send = Callable[[Call], Awaitable[Raw]]
 Seen = Literal["continued", "fresh", "refused"]
@@ -40,7 +42,7 @@ async def probe(send: Send) -> Capabilities:
 
     First with the request to continue the open message; a server that also names or keeps the stop string knows that
     parameter. Else as a plain prefill. Else nothing can be continued: tools if they are accepted, and a prefill as the
-    last resort. Raises only what makes every call impossible: `ModelAuthError`, `ModelNotFound`, `ModelUnreachable`, ...
+    last resort. Raises only what makes every call impossible: `ModelAuthError`, `ModelNotFound`, `ModelUnreachable`.
     """
     asked, raw = await _try(send, Call(messages=_begun(), params=_params(stop=[_STOP]), body=_body()))
     kept = raw is not None and _keeps_stop(raw)
@@ -84,7 +86,7 @@ def _begun() -> list[dict[str, Any]]:
 
 
 def _params(**more: Any) -> dict[str, Any]:
-    return {"temperature": 0.0, "max_tokens": MAX_TOKENS, **more}
+    return {"temperature": 0.0, "max_tokens": _MAX_TOKENS, **more}
 
 
 def _body() -> dict[str, Any]:

@@ -91,7 +91,7 @@ def _only_choice(response: Any) -> Any:
 
 
 def named_stop(choice: Any) -> str | None:
-    """The stop string that vLLM (`stop_reason`) or SGLang (`matched_stop`) names; token ids of an end token are none."""
+    """The stop string that vLLM (`stop_reason`) or SGLang (`matched_stop`) names; an end token's id is none."""
     for name in ("stop_reason", "matched_stop"):
         value = extra_field(choice, name)
         if isinstance(value, str):

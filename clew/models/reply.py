@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 from clew.journal import Cost, Effect, Transcript
@@ -47,11 +47,11 @@ class ToolCall:
 class Reply:
     """One reply.
 
-    `text` is the new text only. For `extend` it includes the stop string that was hit, for `chat` it does not; `stop` names
-    it, None means that the model ended by itself (or ran into `max_tokens`: `finish == "length"`). `reasoning` is thinking
-    that a server or a `<think>` block kept apart. `transcript` is the request's transcript with this reply added as a
-    segment of origin `model`. `token_ids` and `logprobs` (text, natural log) are there when the server gave them. `key`
-    addresses the effect in the run; `replayed` tells that nothing was sent now.
+    `text` is the new text only. For `extend` it includes the stop string that was hit, for `chat` it does not; `stop`
+    names it, None means that the model ended by itself (or ran into `max_tokens`: `finish == "length"`). `reasoning` is
+    thinking that a server or a `<think>` block kept apart. `transcript` is the request's transcript with this reply
+    added as a segment of origin `model`. `token_ids` and `logprobs` (text, natural log) are there when the server gave
+    them. `key` addresses the effect in the run; `replayed` tells that nothing was sent now.
     """
 
     text: str
@@ -60,8 +60,8 @@ class Reply:
     finish: Finish = "stop"
     stop: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
-    usage: Usage = Usage()
-    cost: Cost = Cost()
+    usage: Usage = field(default_factory=Usage)
+    cost: Cost = field(default_factory=Cost)
     token_ids: tuple[int, ...] | None = None
     logprobs: tuple[tuple[str, float], ...] | None = None
     model: str = ""

@@ -17,8 +17,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds. `connect` is for the connection; `first_token` until a stream's first token, queueing and the reading of the
-    prompt included; `idle` between two chunks of a stream; `total` adds `per_token` for each of `max_tokens` to
+    """Seconds. `connect` is for the connection; `first_token` until a stream's first token, queueing and the reading of
+    the prompt included; `idle` between two chunks of a stream; `total` adds `per_token` for each of `max_tokens` to
     `first_token`, so that a long answer has the time it needs."""
 
     connect: float = 10.0
@@ -81,7 +81,7 @@ async def repeat(
     where: str,
     tries: Tries | None = None,
 ) -> T:
-    """Awaits `once` until it succeeds; each failed try is a note `model.try` in the journal (`try, cause, error, wait`).
+    """Awaits `once` until it succeeds; each failed try is a note `model.try` in the run (`try, cause, error, wait`).
 
     Raises the `ModelError` that the last failure stands for.
     """

@@ -15,7 +15,7 @@ class StopScanner:
     """Collects text up to and including the first stop string that is complete.
 
     `feed` returns the part of a piece that was taken. Which stop string counts does not depend on how the text was cut:
-    the one that ends first, and of several that end together the longest. `text` is what was taken, `stop` what was hit.
+    the one that ends first, and of several that end together the longest. `text` is what was taken, `stop` the one hit.
     """
 
     def __init__(self, stops: Sequence[str] = ()) -> None:
@@ -44,8 +44,8 @@ class StopScanner:
 
 
 class Inline:
-    """Writes reasoning that a server split off back into the text, as the `<think>` block that the model wrote: text that
-    is to be continued must hold all of it."""
+    """Writes reasoning that a server split off back into the text, as the `<think>` block that the model wrote: text
+    that is to be continued must hold all of it."""
 
     def __init__(self) -> None:
         self._open = False

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from clew.journal import Transcript
 from clew.models import pricing
+from clew.models.asking import Ask
 from clew.models.capabilities import Capabilities
 from clew.models.engine import Call
+from clew.models.raw import Raw
 
 # Providers that continue a trailing assistant message only if it is marked.
 _MARKED = {"deepseek": "prefix", "mistral": "prefix", "codestral": "prefix"}
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """What a caller of the model wants: the conversation, OpenAI parameters, stop strings, tools."""
-
-    transcript: Transcript
-    params: dict[str, Any]
-    stops: tuple[str, ...] = ()
-    tools: tuple[dict[str, Any], ...] = ()
 
 
 def chat_call(ask: Ask, capabilities: Capabilities | None) -> Call:
@@ -34,7 +25,7 @@ def chat_call(ask: Ask, capabilities: Capabilities | None) -> Call:
     return _with_stops(call, ask.stops, capabilities)
 
 
-def extend_call(name: str, ask: Ask, capabilities: Capabilities) -> Call:
+def continue_call(name: str, ask: Ask, capabilities: Capabilities) -> Call:
     """A continuation of the assistant's text, by the transport that the server offers."""
     if capabilities.transport == "tools":
         # Nothing is written in the open, so there is no text in which a stop string could be awaited.
@@ -50,12 +41,24 @@ def extend_call(name: str, ask: Ask, capabilities: Capabilities) -> Call:
     return replace(call, messages=[*call.messages[:-1], _prefill(name, call.messages[-1])])
 
 
-def drops_leading_space(ask: Ask, capabilities: Capabilities) -> bool:
-    """Whether white space at the reply's start repeats what the prefill was sent without."""
-    text = ask.transcript.text()
-    segments = ask.transcript.segments
-    opened = bool(segments) and segments[-1].role == "assistant"
-    return capabilities.transport == "prefill" and opened and text != text.rstrip()
+def settle_chat(raw: Raw) -> None:
+    """Takes the stop string off a reply, and a `<think>` block out of its text. (A template may have opened the block,
+    so that only its end is in the text; a reply that was cut may have only its beginning.)"""
+    if raw.stop is not None:
+        raw.text = raw.text.removesuffix(raw.stop)
+    thought, closed, text = raw.text.partition("</think>")
+    if closed or thought.lstrip().startswith("<think>"):
+        raw.reasoning += thought.strip().removeprefix("<think>").strip()
+        raw.text = text
+    if raw.reasoning:
+        raw.text = raw.text.lstrip()
+
+
+def settle_extend(raw: Raw, ask: Ask, capabilities: Capabilities) -> None:
+    """Drops white space at a continuation's start that the transcript has and the prefill was sent without."""
+    last = ask.transcript.segments[-1]
+    if capabilities.transport == "prefill" and last.role == "assistant" and last.text[-1:].isspace():
+        raw.text = raw.text.lstrip()
 
 
 def _is_open(messages: Sequence[dict[str, Any]]) -> bool:

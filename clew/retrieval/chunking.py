@@ -15,6 +15,7 @@ from .documents import Document, Section
 # Part of what a store remembers: another value means other passages.
 VERSION = 1
 _PIECE = 4_000
+_PART = 90
 _BREAKS = (re.compile(r"\n\s*\n"), re.compile(r"\n"), re.compile(r"(?<=[.!?;:])\s+"), re.compile(r"\s+"))
 
 
@@ -39,7 +40,10 @@ DEFAULT = ChunkSettings()
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Characters `start` to `end` of a document. `heading` is the line put before them when they are embedded."""
+    """Characters `start` to `end` of a document. `heading` is the line put before them when they are embedded.
+
+    Of its `tokens`, `head` are that line's. `bare`: the passage holds nothing but headings yet.
+    """
 
     start: int
     end: int
@@ -47,6 +51,8 @@ class Chunk:
     path: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     tokens: int = 0
+    head: int = 0
+    bare: bool = False
 
 
 Count = Callable[[Sequence[str]], list[int]]
@@ -64,19 +70,20 @@ def chunk(document: Document, count: Count, cut: Cut, settings: ChunkSettings = 
     found: list[Chunk] = []
     for (start, end, place), size in zip(units, sizes, strict=True):
         room = settings.limit - heads[place]
-        piece = Chunk(start, end, headings[place], sections[place].path, (), heads[place] + size)
+        piece = Chunk(start, end, headings[place], sections[place].path, (), heads[place] + size, heads[place])
         pieces = [piece] if size <= room else list(_split(text, piece, room, heads[place], count, cut))
         opens = start == _first(text, sections, place)
         for at, each in enumerate(pieces):
             names = sections[place].names if opens and at == 0 else ()
-            _pack(found, replace(each, names=names), size=each.tokens - heads[place], settings=settings)
+            bare = opens and len(pieces) == 1 and _only_heading(sections[place], end - start)
+            _pack(found, replace(each, names=names, bare=bare), settings)
     return found
 
 
 def heading_line(title: str, path: tuple[str, ...]) -> str:
     """Title and headings from the top down, each once: `Title > Heading > Sub-heading`."""
     parts = [title, *path] if not path or path[0] != title else list(path)
-    return " > ".join(part for part in parts if part)
+    return " > ".join(part if len(part) <= _PART else part[: _PART - 1] + "…" for part in parts if part)
 
 
 def passage_id(source: str, heading: str, text: str, occurrence: int) -> int:
@@ -85,23 +92,33 @@ def passage_id(source: str, heading: str, text: str, occurrence: int) -> int:
     return int.from_bytes(blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big") >> 1
 
 
-def _pack(found: list[Chunk], piece: Chunk, size: int, settings: ChunkSettings) -> None:
-    """Append `piece`, or join it to the last passage if both are one section or small neighbours."""
-    last = found[-1] if found else None
-    if last is not None:
-        together = last.tokens + size
+def _pack(found: list[Chunk], piece: Chunk, settings: ChunkSettings) -> None:
+    """Append `piece`, or join it to the last passage: to its own section, to bare headings, to a small neighbour."""
+    if found:
+        last = found[-1]
+        names = (*last.names, *piece.names)
+        if last.bare and piece.tokens + last.tokens - last.head <= settings.limit:
+            found[-1] = replace(piece, start=last.start, tokens=piece.tokens + last.tokens - last.head, names=names)
+            return
+        together = last.tokens + piece.tokens - piece.head
         same = last.path == piece.path and not piece.names and together <= settings.limit
         related = last.path[:1] == piece.path[:1] or not last.path
         if same or (related and together <= settings.join):
-            found[-1] = replace(last, end=piece.end, tokens=together, names=(*last.names, *piece.names))
+            found[-1] = replace(last, end=piece.end, tokens=together, names=names)
             return
     found.append(piece)
+
+
+def _only_heading(section: Section, size: int) -> bool:
+    return bool(section.path) and size <= len(section.path[-1]) + 4
 
 
 def _first(text: str, sections: tuple[Section, ...], place: int) -> int:
     """Where the visible text of section `place` starts."""
     start = sections[place].start
-    return start + len(text[start:]) - len(text[start:].lstrip()) if text[start : start + 1].isspace() else start
+    while start < len(text) and text[start].isspace():
+        start += 1
+    return start
 
 
 def _units(text: str, sections: tuple[Section, ...]) -> Iterator[tuple[int, int, int]]:

@@ -10,6 +10,7 @@ from types import TracebackType
 from clew.errors import ConfigError, PageFailed
 
 from .catalog import Passage
+from .documents import clean
 from .embedding import Embedder
 from .lock import WAIT_SECONDS
 from .opened import OpenStore
@@ -58,6 +59,7 @@ class Corpus:
 
     def find(self, query: str, k: int = 10) -> list[Hit]:
         """`search` for callers without an event loop."""
+        query = clean(query)
         if not query.strip():
             raise ConfigError("the query is empty; say what to search for")
         if k < 1:

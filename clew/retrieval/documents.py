@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from .tokens import words
+
 MAX_BYTES = 32_000_000
 MINIFIED_LINE = 2_000
 
@@ -16,66 +18,11 @@ MARKUP = {
     **dict.fromkeys((".rst", ".rest"), "rst"),
     **dict.fromkeys((".txt", ".text", ".adoc", ".org", ".tex", ".log", ""), "text"),
 }
-CODE = frozenset(
-    [
-        ".py",
-        ".pyi",
-        ".js",
-        ".mjs",
-        ".cjs",
-        ".jsx",
-        ".ts",
-        ".tsx",
-        ".java",
-        ".kt",
-        ".kts",
-        ".scala",
-        ".go",
-        ".rs",
-        ".c",
-        ".h",
-        ".cc",
-        ".cpp",
-        ".cxx",
-        ".hpp",
-        ".hh",
-        ".cs",
-        ".swift",
-        ".m",
-        ".rb",
-        ".php",
-        ".pl",
-        ".pm",
-        ".lua",
-        ".r",
-        ".jl",
-        ".hs",
-        ".ml",
-        ".ex",
-        ".exs",
-        ".erl",
-        ".clj",
-        ".sh",
-        ".bash",
-        ".zsh",
-        ".ps1",
-        ".sql",
-        ".proto",
-        ".graphql",
-        ".vue",
-        ".svelte",
-        ".css",
-        ".toml",
-        ".yaml",
-        ".yml",
-        ".ini",
-        ".cfg",
-        ".cmake",
-        ".mk",
-        ".dockerfile",
-        ".tf",
-    ]
-)
+CODE = words("""
+.py .pyi .js .mjs .cjs .jsx .ts .tsx .java .kt .kts .scala .go .rs .c .h .cc .cpp .cxx .hpp .hh .cs .swift .m
+.rb .php .pl .pm .lua .r .jl .hs .ml .ex .exs .erl .clj .sh .bash .zsh .ps1 .sql .proto .graphql .vue .svelte
+.css .toml .yaml .yml .ini .cfg .cmake .mk .dockerfile .tf
+""")
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ class EdgeStore:
         import numpy as np
 
         rows = self._call(lambda: self._shard.retrieve(list(ids), with_vector=[DENSE])) if ids else []
-        return {row.id: np.asarray(row.vector[DENSE], dtype=np.float32) for row in rows}
+        return {_int(row.id): np.asarray(_named(row.vector, DENSE), dtype=np.float32) for row in rows}
 
     def flush(self) -> None:
         self._call(self._shard.flush)
@@ -86,7 +86,7 @@ class EdgeStore:
         ]
         rows = self._call(lambda: self._shard.query_batch(engine.QueryBatchRequest(requests)))
         found = {
-            using: [Found(row.id, row.payload["page"], row.score) for row in each]
+            using: [Found(_int(row.id), (row.payload or {})["page"], row.score) for row in each]
             for using, each in zip(queries, rows, strict=True)
         }
         return Candidates(found.get(DENSE, []), found.get(SPARSE, []), found.get(WHOLE, []))
@@ -108,6 +108,15 @@ class EdgeStore:
                 f"the embedded engine failed in {str(self._folder)!r} ({error});"
                 " free disk space if it is full, or delete the store's folder and index again"
             ) from error
+
+
+def _int(id: object) -> int:
+    """The engine's stubs allow ids of other kinds; ours are numbers."""
+    return id if isinstance(id, int) else int(str(id))
+
+
+def _named(vectors: object, name: str) -> Any:
+    return vectors[name] if isinstance(vectors, dict) else vectors
 
 
 def shard_folder(store: Path) -> Path:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import blake2b
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
@@ -77,13 +78,9 @@ class SentenceEmbedder:
 
     @property
     def name(self) -> str:
-        shown = (
-            "all-MiniLM-L6-v2"
-            if self.model == OFFLINE
-            else Path(self.model).name
-            if _is_path(self.model)
-            else self.model
-        )
+        shown = "all-MiniLM-L6-v2" if self.model == OFFLINE else self.model
+        if _is_path(self.model):
+            shown = f"{Path(self.model).expanduser().resolve().name}@{_fingerprint(Path(self.model).expanduser())}"
         prefixes = f" query={self.query_prefix!r} passage={self.passage_prefix!r}"
         return shown + (prefixes if self.query_prefix or self.passage_prefix else "")
 
@@ -134,6 +131,7 @@ class SentenceEmbedder:
         path = _offline_weights() if self.model == OFFLINE else self.model
         if self.model == OFFLINE or _is_path(self.model):
             os.environ.setdefault("HF_HUB_OFFLINE", "1")
+            os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
         try:
             from sentence_transformers import SentenceTransformer
 
@@ -161,6 +159,18 @@ class SentenceEmbedder:
 
 def _is_path(model: str) -> bool:
     return model.startswith((".", "/", "~")) or Path(model).is_dir()
+
+
+def _fingerprint(folder: Path) -> str:
+    """Tells two models in folders of one name apart: sizes and the small files of the folder, hashed."""
+    digest = blake2b(digest_size=4)
+    for file in sorted(folder.rglob("*")):
+        if file.is_file():
+            size = file.stat().st_size
+            digest.update(f"{file.relative_to(folder).as_posix()} {size}\n".encode())
+            if size < 10_000:
+                digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def _offline_weights() -> str:

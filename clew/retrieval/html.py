@@ -3,76 +3,26 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from typing import Any
 
 from .documents import Builder, Document, Unreadable, leading_symbol, one_line
+from .tokens import words
 
-DROPPED = frozenset(
-    [
-        "script",
-        "style",
-        "noscript",
-        "template",
-        "nav",
-        "header",
-        "footer",
-        "aside",
-        "form",
-        "button",
-        "select",
-        "svg",
-        "canvas",
-        "iframe",
-        "object",
-        "head",
-    ]
-)
+DROPPED = words("""
+script style noscript template nav header footer aside form button select svg canvas iframe object head
+""")
 DROPPED_ROLES = frozenset({"navigation", "search", "banner", "contentinfo", "complementary"})
-DROPPED_CLASSES = frozenset(
-    [
-        "headerlink",
-        "sphinxsidebar",
-        "sidebar",
-        "related",
-        "navbar",
-        "breadcrumbs",
-        "viewcode-link",
-        "viewcode-back",
-        "toc-backref",
-        "linenos",
-        "linenodiv",
-        "nav",
-        "skip-link",
-        "sr-only",
-    ]
-)
-PARAGRAPHS = frozenset(
-    [
-        "p",
-        "div",
-        "section",
-        "article",
-        "main",
-        "ul",
-        "ol",
-        "dl",
-        "table",
-        "blockquote",
-        "pre",
-        "figure",
-        "fieldset",
-        "details",
-        "hr",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "address",
-    ]
-)
-LINES = frozenset(["li", "tr", "dt", "dd", "br", "caption", "figcaption", "summary", "thead", "tbody"])
+DROPPED_CLASSES = words("""
+headerlink sphinxsidebar sidebar related navbar breadcrumbs viewcode-link viewcode-back toc-backref linenos
+linenodiv nav skip-link sr-only
+""")
+PARAGRAPHS = words("""
+p div section article main ul ol dl table blockquote pre figure fieldset details hr h1 h2 h3 h4 h5 h6 address
+""")
+LINES = words("""
+li tr dt dd br caption figcaption summary thead tbody
+""")
 HEADINGS = {f"h{level}": level for level in range(1, 7)}
 MAIN = (
     "//main",
@@ -88,23 +38,36 @@ MAX_TERM = 400
 def read_html(markup: str, title: str = "") -> Document:
     """The visible text of an HTML page; broken markup is read as a browser would.
 
-    The title is the `h1` that `<title>` starts with, else the first `h1`, else `<title>`, else `title`. Every heading opens a section; so does every term of a
-    definition list, which is how Sphinx and Asciidoctor print an API entry or an option.
+    The title is the `h1` that `<title>` starts with, else the first `h1`, else `<title>`, else `title`.
+    Every heading opens a section; so does every term of a definition list, which is how Sphinx and Asciidoctor print an
+    API entry or an option.
     """
     from lxml import etree, html
 
     # An XML declaration with an encoding makes lxml refuse text that is already decoded.
     markup = re.sub(r"^\s*<\?xml[^>]*\?>", "", markup).replace("\0", "")
+    parser = html.HTMLParser(huge_tree=True, remove_comments=True)
     try:
-        root = html.document_fromstring(markup, parser=html.HTMLParser(huge_tree=True, remove_comments=True))
+        root = html.document_fromstring(markup, parser=parser)
     except (etree.ParserError, ValueError) as error:
         raise Unreadable("no visible text") from error
+    if any(entry.type_name == "ERR_RESOURCE_LIMIT" for entry in parser.error_log):
+        # Nested deeper than the parser goes: the text alone is better than half a page.
+        return markup_free(markup, title)
     page = _Page()
     page.walk(_main(root))
     head = one_line(root.findtext(".//title") or "")
     # A site's banner is often an h1 too.
     top = next((text for text in page.tops if head.startswith(text)), (page.tops or [""])[0])
     return page.out.document(top or head or title, page.link_share())
+
+
+def markup_free(markup: str, title: str) -> Document:
+    """The text between the tags, without structure."""
+    out = Builder()
+    bare = re.sub(r"(?is)<(script|style)\b.*?</\1\s*>|<[^<>]*>", " ", markup)
+    out.block(one_line(unescape(bare)))
+    return out.document(title)
 
 
 def _main(root: Any) -> Any:
@@ -235,7 +198,8 @@ class _Page:
 def _names(anchor: str, text: str) -> tuple[str, ...]:
     """The symbols that a term defines: its anchor if the text shows it, and the symbol that the text starts with."""
     found = []
-    bare = re.sub(r"^[a-z]\.(?=[A-Za-z_])", "", anchor)  # Sphinx writes c.PyList_New for the C name PyList_New
+    # Sphinx writes c.PyList_New for the C name PyList_New.
+    bare = anchor if anchor in text else re.sub(r"^c\.(?=[A-Za-z_])", "", anchor)
     if bare and re.split(r"\.|::", bare)[-1] in text:
         found.append(bare)
     shown = re.sub(r"^(?:(?:class|exception|async|abstract|static|final|property|classmethod|method) )+", "", text)

@@ -129,6 +129,5 @@ def _recorded_embedder(catalog: Catalog) -> Embedder:
 
 
 def _foreign_files(folder: Path) -> bool:
-    return any(
-        file.name not in ("lock", "qdrant") and not file.name.startswith(CATALOG_FILE) for file in folder.iterdir()
-    )
+    own = ("lock", shard_folder(folder).name)
+    return any(file.name not in own and not file.name.startswith(CATALOG_FILE) for file in folder.iterdir())

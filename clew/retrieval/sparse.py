@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .tokens import raw_tokens, term_hash, terms
+from .tokens import fold, raw_tokens, term_hash, terms
 
 VERSION = 1
 
@@ -63,11 +63,10 @@ def query_vector(query: str) -> Sparse:
 def _names(names: Iterable[str]) -> Counter[str]:
     found: Counter[str] = Counter()
     for name in names:
-        folded = name.lower()
-        found[folded] += 1
-        last = re.split(r"\.|::", folded)[-1]
-        if last != folded:
-            found[last] += 1
+        parts = re.split(r"\.|::", name)
+        found[fold(parts[-1])] += 1
+        if len(parts) > 1:
+            found[name.lower()] += 1
     return found
 
 

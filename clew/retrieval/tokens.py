@@ -11,112 +11,34 @@ import re
 from collections import Counter
 from zlib import crc32
 
-_TOKEN = re.compile(r"(?<![\w-])--?[A-Za-z][\w-]*|[^\W_](?:[\w]|[.:](?=[^\W\d])|[:](?=:))*|_\w+(?:\.\w+)*")
+_TOKEN = re.compile(r"(?<![\w-])--?[A-Za-z][\w-]*|\w(?:\w|\.(?=\w)|::(?=\w))*")
+_CONTRACTION = re.compile(r"(?:n['’]t|['’](?:s|re|ll|ve|d|m))\b")
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
 _CAMEL = re.compile(r"[a-z][A-Z]|[A-Z]{2}[a-z]")
 
-STOP = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "are",
-        "as",
-        "at",
-        "be",
-        "been",
-        "being",
-        "but",
-        "by",
-        "can",
-        "could",
-        "did",
-        "do",
-        "does",
-        "doing",
-        "for",
-        "from",
-        "get",
-        "gets",
-        "had",
-        "has",
-        "have",
-        "how",
-        "i",
-        "if",
-        "in",
-        "into",
-        "is",
-        "it",
-        "its",
-        "itself",
-        "let",
-        "may",
-        "me",
-        "might",
-        "my",
-        "of",
-        "on",
-        "or",
-        "our",
-        "shall",
-        "should",
-        "so",
-        "such",
-        "than",
-        "that",
-        "the",
-        "their",
-        "them",
-        "then",
-        "there",
-        "these",
-        "they",
-        "this",
-        "those",
-        "to",
-        "too",
-        "us",
-        "was",
-        "we",
-        "were",
-        "what",
-        "when",
-        "where",
-        "whether",
-        "which",
-        "while",
-        "who",
-        "whom",
-        "whose",
-        "why",
-        "will",
-        "with",
-        "would",
-        "you",
-        "your",
-        "does't",
-        "don't",
-        "isn't",
-        "am",
-        "about",
-        "also",
-        "any",
-        "each",
-    ]
-)
+
+def words(text: str) -> frozenset[str]:
+    """The words of `text` as a set."""
+    return frozenset(text.split())
+
+
+STOP = words("""
+a an and are as at be been being but by can could did do does doing for from get gets had has have how i if in
+into is it its itself let may me might my of on or our shall should so such than that the their them then there
+these they this those to too us was we were what when where whether which while who whom whose why will with
+would you your does't don't isn't am about also any each
+""")
 
 
 def is_symbol(token: str) -> bool:
     """Whether `token` is written as code is: a dotted name, snake_case, camelCase, `--option`, `ALL_CAPS`, `__x__`."""
-    return (
-        token.startswith("-") or "_" in token or "." in token.strip(".") or "::" in token or bool(_CAMEL.search(token))
-    )
+    marked = token.startswith("-") or "_" in token or "." in token or "::" in token or _CAMEL.search(token)
+    return bool(marked) and not token.replace(".", "").isdigit()
 
 
 def raw_tokens(text: str) -> list[str]:
     """The tokens of `text` as they are written, symbols whole."""
-    return [token.rstrip(".:-") for token in _TOKEN.findall(text)]
+    return [token.rstrip("-") for token in _TOKEN.findall(_CONTRACTION.sub("", text))]
 
 
 def stem(word: str) -> str:
@@ -137,6 +59,11 @@ def stem(word: str) -> str:
     return word[:-1] if len(word) > 4 and word.endswith("e") else word
 
 
+def fold(name: str) -> str:
+    """A name without dots as an index term: words are stemmed, names that only code would use are kept."""
+    return name.lower() if is_symbol(name) else stem(name.lower())
+
+
 def terms(text: str) -> Counter[str]:
     """The index terms of `text` with their counts: folded words without stop words, symbols whole and in parts."""
     found: Counter[str] = Counter()
@@ -147,10 +74,10 @@ def terms(text: str) -> Counter[str]:
                 found[stem(folded)] += 1
             continue
         found[folded] += 1
-        for name in re.split(r"\.|::?", folded) if "." in folded or ":" in folded else ():
-            if name:
-                found[name if "_" in name else stem(name)] += 1
-        pieces = [piece.lower() for piece in _PARTS.findall(token.rpartition(".")[2])]
+        names = re.split(r"\.|::", token)
+        for name in names if len(names) > 1 else ():
+            found[fold(name)] += 1
+        pieces = [piece.lower() for piece in _PARTS.findall(names[-1])]
         if len(pieces) > 1:
             for piece in pieces:
                 if piece not in STOP:

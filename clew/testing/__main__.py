@@ -24,8 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return error.exit_code
     if options.random or not options.script:
-        markers = tuple(tuple(pair.split(" ", 1)) for pair in options.marker)
-        text = RandomText(markers=markers, p=options.p, seed=options.seed)
+        text = RandomText(markers=options.marker, p=options.p, seed=options.seed)
         replies.append(Rule(lambda _: True, text))
     server = ScriptedServer(
         replies,
@@ -50,6 +49,13 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _pair(text: str) -> tuple[str, str]:
+    begin, space, end = text.partition(" ")
+    if not (begin and space and end):
+        raise argparse.ArgumentTypeError(f"{text!r} is not 'BEGIN END'")
+    return begin, end
+
+
 def _set_at_eof(done: threading.Event) -> None:
     sys.stdin.read()
     done.set()
@@ -60,7 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=0, help="0 (default) = any free port")
     parser.add_argument("--script", metavar="FILE.jsonl", help="replies and rules, one per line")
     parser.add_argument("--random", action="store_true", help="answer with random text what the script does not answer")
-    parser.add_argument("--marker", action="append", default=[], metavar='"BEGIN END"', help="pair for random queries")
+    parser.add_argument(
+        "--marker", action="append", default=[], type=_pair, metavar='"BEGIN END"', help="pair for random queries"
+    )
     parser.add_argument("--p", type=float, default=0.5, help="probability that a random reply asks for something")
     parser.add_argument("--seed", type=int, help="of random text; default: the operating system's")
     parser.add_argument("--features", choices=sorted(PRESETS), default="all", help="kind of provider to play")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from clew.testing.request import Request
 
@@ -32,6 +32,8 @@ Fault = Literal[
     "stall",
     "wrong_model",
 ]
+
+_FAULTS = frozenset(get_args(Fault))
 
 
 class Template(str):
@@ -89,6 +91,10 @@ class Reply:
     chunk: int | None = None
     """Characters per streamed event, so that markers split anywhere; None: one token per event."""
 
+    def __post_init__(self) -> None:
+        if self.fault is not None and self.fault not in _FAULTS:
+            raise ValueError(f"unknown fault {self.fault!r}; known are {', '.join(sorted(_FAULTS))}")
+
 
 @dataclass(frozen=True)
 class Faulty:
@@ -100,6 +106,15 @@ class Faulty:
     fault: Fault | Reply
     times: int = 1
     then: Scripted = ""
+
+    @property
+    def tries(self) -> list[Scripted]:
+        """What its request gets, try by try."""
+        fault = self.fault if isinstance(self.fault, Reply) else Reply(fault=self.fault)
+        return [fault] * self.times + [self.then]
+
+    def __post_init__(self) -> None:
+        _ = self.tries  # An unknown fault is refused where it is written, not when it is met.
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
@@ -15,11 +15,16 @@ from jinja2.sandbox import SandboxedEnvironment
 from clew.testing.replies import Call, Faulty, Reply, Rule, Scripted, Template
 from clew.testing.request import Request
 
-Replies = Scripted | Iterable[Scripted | Rule]
+Replies = Scripted | Rule | Iterable[Scripted | Rule]
 
 
 class ScriptError(Exception):
     """The script has no reply for a request, or its reply does not fit; the message says why."""
+
+
+class _Supply(NamedTuple):
+    items: deque[Scripted]
+    endless: bool
 
 
 class Script:
@@ -30,15 +35,24 @@ class Script:
     """
 
     def __init__(self, replies: Replies) -> None:
-        items = [Rule(lambda _: True, replies)] if _is_one(replies) else list(replies)
+        items: list[Scripted | Rule]
+        if isinstance(replies, Rule):
+            items = [replies]
+        elif isinstance(replies, str | Reply | Faulty) or callable(replies):
+            items = [Rule(lambda _: True, replies)]
+        else:
+            items = list(replies)
+        for item in items:
+            if not (isinstance(item, str | Reply | Faulty | Rule) or callable(item)):
+                raise TypeError(f"{item!r} is no reply; give text, Reply, Faulty, Rule or a function of the request")
         self.queue: deque[Scripted] = deque(item for item in items if not isinstance(item, Rule))
-        self.rules = [(rule, _supply(rule)) for rule in items if isinstance(rule, Rule)]
+        self.rules = [(rule, _supply(rule.reply)) for rule in items if isinstance(rule, Rule)]
         self._tries: dict[tuple[str, int], deque[Scripted]] = {}
 
     @property
     def left(self) -> list[Scripted]:
         """Replies that no request has taken: the queue's, then those of rules with lists."""
-        of_rules = [item for _, supply in self.rules if supply is not None for item in supply]
+        of_rules = [item for _, supply in self.rules if not supply.endless for item in supply.items]
         waiting = [item for tries in self._tries.values() for item in tries]
         return [*self.queue, *of_rules, *waiting]
 
@@ -50,18 +64,15 @@ class Script:
         if item is None and not rules_only:
             item = self._from_queue(request)
         if isinstance(item, Faulty):
-            fault = item.fault if isinstance(item.fault, Reply) else Reply(fault=item.fault)
-            tries: deque[Scripted] = deque([fault] * item.times + [item.then])
+            tries = deque(item.tries)
             self._tries[request.digest, request.choice] = tries
             return tries.popleft()
         return item
 
     def _from_rules(self, request: Request) -> Scripted | None:
         for rule, supply in self.rules:
-            if supply is not None and not supply:
-                continue
-            if rule.accepts(request):
-                return supply.popleft() if supply is not None else _one(rule.reply)
+            if supply.items and rule.accepts(request):
+                return supply.items[0] if supply.endless else supply.items.popleft()
         return None
 
     def _from_queue(self, request: Request) -> Scripted:
@@ -71,12 +82,10 @@ class Script:
         raise ScriptError(f"no scripted reply is left for request {request.number}{rules}: {describe(request)}")
 
 
-def _is_one(reply: Scripted | Iterable[Scripted | Rule]) -> TypeIs[Scripted]:
-    return isinstance(reply, str | Reply | Faulty) or callable(reply)
-
-
-def _supply(rule: Rule) -> deque[Scripted] | None:
-    return None if _is_one(rule.reply) else deque(rule.reply)
+def _supply(given: Scripted | Iterable[Scripted]) -> _Supply:
+    if isinstance(given, str | Reply | Faulty) or callable(given):
+        return _Supply(deque([given]), endless=True)
+    return _Supply(deque(given), endless=False)
 
 
 def describe(request: Request) -> str:

@@ -15,6 +15,10 @@ from clew.journal import Cost, effect, scope
 Server = Callable[[str, Any], Awaitable[str]]
 
 
+class Stopped(BaseException):
+    """Ends a run in the middle, as a signal does: no `except Exception` sees it."""
+
+
 class Inner(TypedDict, total=False):
     who: str
     text: Annotated[list[str], operator.add]

@@ -19,11 +19,15 @@ SEARCH = {
 }
 
 
+# One client: each new one reads all certificates, which takes longer than most tests here.
+CLIENT = httpx.Client(timeout=30)
+
+
 def post(server: ScriptedServer, path: str = "/chat/completions", /, **body: Any) -> httpx.Response:
     body.setdefault("model", "scripted")
     if path == "/chat/completions":
         body.setdefault("messages", USER)
-    return httpx.post(server.url + path, json=body, headers={"Authorization": "Bearer sk-test"}, timeout=30)
+    return CLIENT.post(server.url + path, json=body, headers={"Authorization": "Bearer sk-test"})
 
 
 def chat(server: ScriptedServer, **body: Any) -> dict[str, Any]:

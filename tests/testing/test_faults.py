@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from clew.testing import Fault, Features, Reply, ScriptedServer
-from tests.testing.client import USER, chat, events, post, stream
+from tests.testing.client import CLIENT, USER, chat, events, post, stream
 
 STATUS = {
     "auth": 401,
@@ -71,7 +71,7 @@ def test_a_rate_limit_says_when_to_come_back():
     ],
 )
 def test_context_overflow_in_each_wording(dialect: str, code: object, words: str):
-    with ScriptedServer(Reply(fault="context_overflow"), features=Features(dialect=dialect)) as server:  # type: ignore[arg-type]
+    with ScriptedServer(Reply(fault="context_overflow"), features=Features(dialect=dialect)) as server:
         error = post(server, max_tokens=50).json()["error"]
     assert error["code"] == code
     assert words in error["message"]
@@ -121,6 +121,19 @@ def test_a_connection_that_breaks_half_way(streaming: bool):
         pytest.raises(httpx.RemoteProtocolError, match=r"incomplete|without sending complete"),
     ):
         post(server, stream=streaming)
+
+
+def test_a_cut_stream_has_half_of_its_events():
+    lines = []
+    body = {"model": "m", "messages": USER, "stream": True}
+    with (
+        ScriptedServer(Reply("a b c d", fault="cut_stream")) as server,
+        pytest.raises(httpx.RemoteProtocolError),
+        CLIENT.stream("POST", server.url + "/chat/completions", json=body) as response,
+    ):
+        lines.extend(response.iter_lines())
+    text = "".join(lines)
+    assert '" b"' in text and '" d"' not in text and "[DONE]" not in text
 
 
 def test_a_stream_that_ends_early_without_done():

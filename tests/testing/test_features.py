@@ -152,7 +152,7 @@ def test_usage_can_be_missing_in_streams_or_everywhere():
     [("openai", "maximum context length"), ("vllm", "maximum context length"), ("anthropic", "exceed context limit")],
 )
 def test_the_context_window(dialect: str, words: str):
-    with ScriptedServer("x", features=Features(dialect=dialect, context=40)) as server:  # type: ignore[arg-type]
+    with ScriptedServer("x", features=Features(dialect=dialect, context=40)) as server:
         assert post(server, max_tokens=29).status_code == 200
         over = post(server, max_tokens=30)
     assert over.status_code == 400

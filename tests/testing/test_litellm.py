@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import subprocess
-import sys
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,21 +21,11 @@ from clew.testing import (
 )
 from tests.testing.client import SEARCH, USER
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("clients")]
+pytestmark = pytest.mark.anyio
 
-ROOT = Path(__file__).parents[2]
 CHAT = ["openai", "hosted_vllm"]
 TEXT = "text-completion-openai"
 END = "<|end|>"
-
-
-@pytest.fixture
-async def clients() -> AsyncIterator[None]:
-    """LiteLLM keeps one HTTP client per base URL open."""
-    from litellm.llms.custom_httpx.async_client_cleanup import close_litellm_async_clients
-
-    yield
-    await close_litellm_async_clients()
 
 
 async def chat(server: ScriptedServer, prefix: str, **given: Any) -> Any:
@@ -212,24 +197,3 @@ async def test_a_client_that_stops_reading_is_noticed(prefix: str):
                 break
         await response.aclose()
         await server.departed(1)
-
-
-# The documentation -------------------------------------------------------------------------------------------------
-
-SNIPPETS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "testing.md").read_text(), re.DOTALL)
-
-
-@pytest.mark.parametrize("snippet", SNIPPETS, ids=[f"snippet{i}" for i in range(len(SNIPPETS))])
-async def test_documentation(snippet: str, tmp_path: Path):
-    """Each snippet runs by itself; those with tests in them run under pytest."""
-    file = tmp_path / "test_snippet.py"
-    file.write_text(snippet)
-    command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", str(file)] if "def test_" in snippet else [str(file)]
-    done = subprocess.run(
-        [sys.executable, *command],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    assert done.returncode == 0, done.stdout + done.stderr

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from clew.testing import Call, Features, Reply, ScriptedServer, openai
 from clew.testing.tokens import count, score, split
-from tests.testing.client import SEARCH, USER, chat, complete, post, stream, streamed_text
+from tests.testing.client import CLIENT, SEARCH, USER, chat, complete, post, stream, streamed_text
 
 MARKED = "I need facts. <|begin_search_query|>capital of France<|end_search_query|> and on it goes"
 END = "<|end_search_query|>"
@@ -204,6 +204,12 @@ def test_max_tokens_cuts_tool_arguments():
     assert call.text.startswith(arguments) and arguments != call.text
 
 
+def test_a_stop_string_in_the_text_comes_before_tool_calls():
+    with ScriptedServer(Reply("look END", tool_calls=[Call("search")])) as server:
+        choice = chat(server, tools=[SEARCH], stop=["END"])
+    assert (choice["finish_reason"], choice["message"]) == ("stop", {"role": "assistant", "content": "look "})
+
+
 def test_a_reply_cannot_call_tools_that_were_not_offered():
     with ScriptedServer([Reply(tool_calls=[Call("search")])] * 2) as server:
         assert post(server).status_code == 500
@@ -267,6 +273,17 @@ def test_hidden_stop_tokens_are_counted_by_vllm_and_not_by_others():
     assert split("a END") == ["a", " END"]
 
 
+@pytest.mark.parametrize("size", [None, 3])
+def test_streamed_token_ids_are_those_of_the_plain_answer(size: int | None):
+    ask = {"stop": [END], "return_token_ids": True, "logprobs": True}
+    with ScriptedServer(Reply(MARKED, chunk=size)) as server:
+        plain = chat(server, **ask)
+        choices = [chunk["choices"][0] for chunk in stream(server, **ask)]
+    assert [i for c in choices for i in c.get("token_ids", [])] == plain["token_ids"]
+    streamed = [entry for c in choices for entry in (c["logprobs"] or {"content": []})["content"]]
+    assert streamed == plain["logprobs"]["content"]
+
+
 def test_probabilities_can_be_set():
     def certain_of_paris(context: str, token: str) -> float:
         return 0.0 if "France" in context and token == " Paris" else -5.0
@@ -323,7 +340,7 @@ _FIELDS = "model messages prompt n max_tokens stop stream stream_options logprob
 )
 @settings(max_examples=150, deadline=None)
 def test_any_body_has_an_answer_in_protocol(fuzzed: ScriptedServer, path: str, body: dict[str, object]):
-    response = httpx.post(fuzzed.url + path, json=body)
+    response = CLIENT.post(fuzzed.url + path, json=body)
     if response.headers["content-type"].startswith("text/event-stream"):
         assert response.text.endswith("data: [DONE]\n\n")
     else:

@@ -156,7 +156,7 @@ def test_a_script_file(tmp_path: Path):
         body = {"model": "m", "messages": [{"role": "user", "content": "fail"}]}
         assert httpx.post(url + "/chat/completions", json=body).status_code == 429
         assert ask(url, "fail") == "fine"
-        body["messages"][0]["content"] = "late"  # type: ignore[index]
+        body["messages"][0]["content"] = "late"
         assert "GMT" in httpx.post(url + "/chat/completions", json=body).headers["retry-after"]
         assert ask(url, "random").startswith("Hm: ")
         assert ask(url) == "last {kept}"
@@ -172,7 +172,19 @@ def test_random_text_with_markers_and_features():
         assert httpx.post(url + "/completions", json={}, headers={"Authorization": "Bearer k"}).status_code == 404
 
 
-@pytest.mark.parametrize("line", ["{not json", '{"unknown": 1}', "5", '{"when": "x"}', '{"random": {"nope": 1}}'])
+def test_it_ends_with_its_standard_input():
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "clew.testing", "--random", "--until-eof"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as child:
+        assert child.stdin is not None and child.stdout is not None
+        assert child.stdout.readline().startswith("http://127.0.0.1:")
+        child.stdin.close()
+        assert child.wait(30) == 0
+
+
+@pytest.mark.parametrize(
+    "line", ['{"fault": "nope"}', "{not json", '{"unknown": 1}', "5", '{"when": "x"}', '{"random": {"nope": 1}}']
+)
 def test_a_script_that_cannot_be_read(tmp_path: Path, line: str):
     script = tmp_path / "script.jsonl"
     script.write_text('"fine"\n' + line)

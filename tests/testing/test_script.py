@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -61,7 +62,7 @@ def test_replies_run_out():
     "replies", [["left over"], [Rule("never", ["left over"])], [Faulty("rate_limit", 2, "left over")]]
 )
 def test_unused_replies_are_reported(replies: list[object]):
-    with ScriptedServer(replies) as server:  # type: ignore[arg-type]
+    with ScriptedServer(replies) as server:
         pass
     with pytest.raises(AssertionError, match="left over"):
         server.assert_done()
@@ -73,8 +74,14 @@ def test_a_rule_without_list_need_not_be_used():
     server.assert_done()
 
 
+@pytest.mark.parametrize("wrong", [lambda: Reply(fault="nope"), lambda: Faulty("nope"), lambda: ScriptedServer([5])])
+def test_a_wrong_script_is_refused_where_it_is_written(wrong: Callable[[], object]):
+    with pytest.raises((ValueError, TypeError), match=r"nope|5 is no reply"):
+        wrong()
+
+
 def test_a_function_that_raises_is_off_script():
-    with ScriptedServer(lambda request: {}["key"]) as server:  # type: ignore[misc]
+    with ScriptedServer(lambda request: {}["key"]) as server:
         assert post(server).status_code == 500
         assert "KeyError('key')" in server.unexpected[0].reason
 
@@ -86,12 +93,14 @@ def test_a_template_is_filled_from_the_request():
     messages = [
         {"role": "user", "content": "Q"},
         {"role": "tool", "tool_call_id": "1", "content": "<r>old</r> stdout: 41"},
-        {"role": "user", "content": [{"type": "text", "text": "<r>new</r> stdout: 42"}]},
+        {"role": "user", "content": [{"type": "text", "text": "<r>old</r> <r>new</r> stdout: 42"}]},
     ]
-    found = "{{ prompt | find('stdout: ([0-9]+)', -1) }}"
-    text = found + " {{ last | after('<r>') | before('</r>') }} {{ messages[0].content }}"
+    text = (
+        "{{ prompt | find('stdout: ([0-9]+)', -1) }} {{ last | after('<r>') | before('</r>') }} "
+        "{{ last | before('</r>') | after('<r>') }} {{ messages[0].content }}"
+    )
     with ScriptedServer([Template(text)]) as server:
-        assert chat(server, messages=messages)["message"]["content"] == "42 new Q"
+        assert chat(server, messages=messages)["message"]["content"] == "42 new old Q"
 
 
 def test_templates_reach_tool_arguments():

@@ -1,0 +1,1 @@
+"""What people run: the functions behind the commands. They take settings, return data and print nothing."""

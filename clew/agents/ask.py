@@ -1,0 +1,195 @@
+"""One question: from settings to a graph, from a graph to a recorded run, and from its record back to a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
+
+from clew.agents import doors, history
+from clew.config import Settings, load
+from clew.errors import ConfigError
+
+if TYPE_CHECKING:
+    from clew.graphs import Graph
+    from clew.journal import Budget, Journal, Replayed, RunRow
+    from clew.task import Answer, TaskKind
+
+BUILDER = "clew.agents.ask:build"
+# What decides a graph. Secrets are read again where the run goes on; where things live may have moved.
+_SHAPE = ("method", "model", "reader_model", "temperature", "max_tokens", "max_searches", "top_k")
+_PLACES = ("api_base", "store", "embedder", "timeout", "price_in", "price_out")
+
+Watcher = Callable[[dict[str, Any]], None]
+
+
+def build(**args: Any) -> Graph:
+    """The graph of a recipe. `args` are the settings that were recorded; the key comes from the environment or the
+    configuration of whoever resumes."""
+    here = load()
+    return graph_of(_recorded(args, here), None)
+
+
+def graph_of(settings: Settings, library: doors.Library | None) -> Graph:
+    """The graph that the settings describe, with its recipe. `library=None` opens the store at the first search."""
+    from clew.graphs import cot, search_o1
+
+    model = doors.model(settings)
+    if settings.method == "cot":
+        return cot(model, recipe=recipe(settings))
+    reader = doors.model(settings, settings.reader_model) if settings.reader_model else None
+    own = {"max_searches": settings.max_searches, "top_k": settings.top_k}
+    options: dict[str, Any] = {name: value for name, value in own.items() if value is not None}
+    return search_o1(model, library or doors.library(settings), reader=reader, recipe=recipe(settings), **options)
+
+
+def recipe(settings: Settings) -> Any:
+    """What rebuilds the graph of `settings` in another process: no key, and the store as an absolute path."""
+    from clew.journal import Recipe
+
+    args = {name: getattr(settings, name) for name in (*_SHAPE, *_PLACES)}
+    if settings.method == "cot":
+        del args["store"]
+    else:
+        args["store"] = str(doors.store_folder(settings))
+    if settings.origin("embedder") == "default":
+        del args["embedder"]
+    return Recipe(BUILDER, {name: value for name, value in args.items() if value is not None})
+
+
+def _recorded(args: dict[str, Any], here: Settings) -> Settings:
+    """The settings of a recipe. Only where things live may be overridden, and only by the command line."""
+    unknown = set(args) - set(_SHAPE) - set(_PLACES)
+    if unknown:
+        raise ConfigError(f"the run's recipe has unknown arguments {sorted(unknown)}: a newer Clew wrote it, upgrade")
+    moved = {name: getattr(here, name) for name in _PLACES if here.origin(name) == "command line"}
+    values = {"api_key": here.api_key, "journal": here.journal, **args, **moved}
+    names = {f.name for f in fields(Settings)}
+    return Settings(**{k: v for k, v in values.items() if k in names}, origins=dict.fromkeys(args, "recipe"))
+
+
+def budget(settings: Settings) -> Budget:
+    from clew.journal import Budget
+
+    return Budget(tokens=settings.budget_tokens, usd=settings.budget_usd, seconds=settings.budget_seconds)
+
+
+async def ask(
+    question: str,
+    settings: Settings,
+    *,
+    journal: Journal,
+    run_id: str | None = None,
+    kind: TaskKind = "qa",
+    watch: Watcher | None = None,
+) -> Answer:
+    """Asks `question` with the method, model, store and budget of the settings, as a run that `resume` can go on with.
+
+    Raises `ConfigError` for settings that do not fit together and what opening the store raises; what goes wrong
+    later is the answer's status.
+    """
+    import clew
+
+    task = clew.Task(prompt=question, kind=kind)
+    library = None if settings.method == "cot" else doors.library(settings)
+    graph = graph_of(settings, library)
+    try:
+        await _ready(library)
+        return await clew.run(graph, task, journal=journal, run_id=run_id, budget=budget(settings), watch=watch)
+    finally:
+        if library is not None:
+            library.close()
+
+
+async def _ready(library: doors.Library | None) -> None:
+    """Does what is slow before the run's clock starts: a limit on seconds is about the run, not about imports. A store
+    that cannot be opened shows here, not as a failed search."""
+    from clew.models.engine import load as load_litellm
+
+    if library is not None:
+        await library.open()
+    await load_litellm()
+
+
+def retry_by_default(journal: Journal, row: RunRow, new: Budget) -> tuple[str, ...]:
+    """What a resume performs again when nobody said: what failed, if the run ended by a failure; what was refused, if
+    it ended by a limit and a new limit is given."""
+    ended = history.status(journal, row)
+    if ended == "error":
+        return ("failed",)
+    return ("refused",) if ended == "budget" and new.to_json() else ()
+
+
+async def resume(
+    run_id: str,
+    settings: Settings,
+    *,
+    journal: Journal,
+    retry: Collection[str] | None = None,
+    anyway: bool = False,
+    watch: Watcher | None = None,
+) -> Answer:
+    """Goes on with a run; `settings` bring the key, new limits, and places given on the command line.
+
+    `retry=None` decides by how the run ended, see `retry_by_default`. A run whose graph was not built here is rebuilt
+    from its own recipe.
+    """
+    import clew
+
+    row = journal.find_run(run_id)
+    new = _given_budget(settings)
+    chosen = retry_by_default(journal, row, new) if retry is None else tuple(retry)
+    graph, library = _rebuilt(row, settings)
+    try:
+        if library is not None and (row.status != "done" or chosen):
+            await _ready(library)
+        return await clew.resume(
+            row.id, journal=journal, graph=graph, budget=new, retry=chosen, anyway=anyway, watch=watch
+        )
+    finally:
+        if library is not None:
+            library.close()
+
+
+async def replay(run_id: str, settings: Settings, *, journal: Journal, strict: bool = True) -> Replayed:
+    """Replays a run from its record alone; see `clew.replay`."""
+    import clew
+
+    row = journal.find_run(run_id)
+    graph, _ = _rebuilt(row, settings)
+    return await clew.replay(row.id, journal=journal, graph=graph, strict=strict)
+
+
+def fork(run_id: str, at: int, settings: Settings, *, journal: Journal) -> str:
+    """A new run that shares what happened before event `at`; settings of the command line replace recorded ones.
+    Returns its id; `resume` runs it."""
+    from clew.journal import fork as fork_run
+
+    row = journal.find_run(run_id)
+    if row.recipe is None or row.recipe.get("builder") != BUILDER:
+        raise ConfigError(
+            f"run {row.id!r} was not started by clew ask: fork it in Python with clew.fork and clew.run(graph, ...)"
+        )
+    given = {n: getattr(settings, n) for n in (*_SHAPE, *_PLACES) if settings.origin(n) == "command line"}
+    changed = {**row.recipe["args"], **given}
+    if "store" in given:
+        changed["store"] = str(doors.store_folder(settings))
+    child = fork_run(row.id, at, journal=journal)
+    journal.update_run(child, recipe={"builder": BUILDER, "args": changed})
+    return child
+
+
+def _rebuilt(row: RunRow, settings: Settings) -> tuple[Graph | None, doors.Library | None]:
+    """The run's graph and its searcher; (None, None) for a recipe of another builder, which rebuilds itself."""
+    if row.recipe is None or row.recipe.get("builder") != BUILDER:
+        return None, None
+    recorded = _recorded(row.recipe["args"], settings)
+    library = None if recorded.method == "cot" else doors.library(recorded)
+    return graph_of(recorded, library), library
+
+
+def _given_budget(settings: Settings) -> Budget:
+    """The limits of the command line alone: a default in a file must not change a run that has limits of its own."""
+    names = ("budget_tokens", "budget_usd", "budget_seconds")
+    other: dict[str, Any] = {name: None for name in names if settings.origin(name) != "command line"}
+    return budget(replace(settings, **other))

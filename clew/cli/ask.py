@@ -1,0 +1,285 @@
+"""`ask`, `resume` and `fork`: commands that run a graph and show its answer."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from clew.cli import options, words
+
+if TYPE_CHECKING:
+    from clew.config import Settings
+    from clew.journal import Journal
+    from clew.task import Answer
+
+_EXIT = {"budget": 4, "error": 5}
+
+
+def ask(
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="What to ask (- is stdin).", show_default=False)],
+    model: options.Model = None,
+    api_base: options.ApiBase = None,
+    reader_model: Annotated[
+        str | None,
+        typer.Option("--reader-model", metavar="NAME", help="Another model to read pages.", show_default=False),
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option("--method", metavar="NAME", help="search_o1 (default), or cot: no search.", show_default=False),
+    ] = None,
+    kind: Annotated[str, typer.Option("--kind", metavar="KIND", help="qa, math, choice or code.")] = "qa",
+    max_searches: Annotated[
+        int | None, typer.Option("--max-searches", metavar="N", help="Searches at most.", show_default=False)
+    ] = None,
+    top_k: Annotated[
+        int | None, typer.Option("--top-k", metavar="N", help="Pages per search.", show_default=False)
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option("--temperature", metavar="T", help="Sampling temperature.", show_default=False)
+    ] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option("--max-tokens", metavar="N", help="Tokens of one model call.", show_default=False)
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option("--timeout", metavar="S", help="Seconds that the server may be silent.", show_default=False),
+    ] = None,
+    budget_usd: options.BudgetUsd = None,
+    budget_tokens: options.BudgetTokens = None,
+    budget_seconds: options.BudgetSeconds = None,
+    store: options.Store = None,
+    embedder: options.Embedder = None,
+    journal: options.Journal = None,
+    as_json: options.Json = False,
+) -> None:
+    """Ask a question of your documents.
+
+    The answer comes with its sources. The key comes from CLEW_API_KEY, the provider's own variable, or a settings
+    file. A run that was killed goes on with clew resume RUN. Without a model the best passages are shown (exit code
+    2).
+
+    Example: clew ask "Who repairs the sluice?" --model openai/gpt-5-mini --budget-usd 0.10
+    """
+    from clew.config import load
+    from clew.errors import ConfigError
+
+    text = sys.stdin.read() if question == "-" else question
+    if not text.strip():
+        raise ConfigError("the question is empty: say what you want to know")
+    if kind not in ("qa", "math", "choice", "code"):
+        raise ConfigError(f"--kind = {kind!r} is unknown: give qa, math, choice or code")
+    settings = load(
+        {
+            "model": model, "api_base": api_base, "reader_model": reader_model, "method": method, "store": store,
+            "max_searches": max_searches, "top_k": top_k, "temperature": temperature, "max_tokens": max_tokens,
+            "timeout": timeout, "budget_usd": budget_usd, "budget_tokens": budget_tokens,
+            "budget_seconds": budget_seconds, "embedder": embedder, "journal": journal,
+        }
+    )  # fmt: skip
+    if settings.model is None:
+        _without_model(text, settings, as_json)
+
+    def start(book: Journal, run: str, watch: Any) -> Coroutine[Any, Any, Answer]:
+        from clew.agents import ask as agent
+
+        return agent.ask(text, settings, journal=book, run_id=run, kind=kind, watch=watch)  # type: ignore[arg-type]
+
+    _run(settings, None, start, as_json)
+
+
+def resume(
+    run: options.Run,
+    budget_usd: options.BudgetUsd = None,
+    budget_tokens: options.BudgetTokens = None,
+    budget_seconds: options.BudgetSeconds = None,
+    retry: Annotated[
+        str | None,
+        typer.Option(
+            "--retry", metavar="WHAT", help="Perform again: failed, refused, cancelled, none.", show_default=False
+        ),
+    ] = None,
+    anyway: Annotated[bool, typer.Option("--anyway", help="Go on although settings or version differ.")] = False,
+    api_base: options.ApiBase = None,
+    store: options.Store = None,
+    journal: options.Journal = None,
+    as_json: options.Json = False,
+) -> None:
+    """Go on with a run that did not finish.
+
+    It may have been killed or interrupted, or have ended by a limit or a failure. What is recorded costs nothing. A
+    run that ended by a failure tries again what failed; one that ended by a limit goes on when a higher one is
+    given.
+
+    Example: clew resume 3f2a --budget-usd 0.50
+    """
+    from clew.agents import ask as agent
+    from clew.agents import history
+    from clew.config import load
+    from clew.errors import ConfigError
+
+    wanted = None if retry is None else tuple(w for w in retry.replace(" ", "").split(",") if w and w != "none")
+    for word in wanted or ():
+        if word not in ("failed", "refused", "cancelled"):
+            raise ConfigError(f"--retry {word!r} is unknown: give failed, refused, cancelled (with commas), or none")
+    settings = load(
+        {
+            "budget_usd": budget_usd, "budget_tokens": budget_tokens, "budget_seconds": budget_seconds,
+            "api_base": api_base, "store": store, "journal": journal,
+        }
+    )  # fmt: skip
+    with history.open_journal(settings, must_exist=True) as book:
+        id = book.find_run(run).id
+
+    def start(book: Journal, run: str, watch: Any) -> Coroutine[Any, Any, Answer]:
+        return agent.resume(run, settings, journal=book, retry=wanted, anyway=anyway, watch=watch)
+
+    _run(settings, id, start, as_json)
+
+
+def fork(
+    run: options.Run,
+    event: Annotated[int, typer.Argument(metavar="EVENT", help="Number of an event, as clew show RUN gives it.")],
+    model: options.Model = None,
+    api_base: options.ApiBase = None,
+    temperature: Annotated[
+        float | None, typer.Option("--temperature", metavar="T", help="Sampling temperature.", show_default=False)
+    ] = None,
+    max_searches: Annotated[
+        int | None, typer.Option("--max-searches", metavar="N", help="Searches at most.", show_default=False)
+    ] = None,
+    budget_usd: options.BudgetUsd = None,
+    budget_tokens: options.BudgetTokens = None,
+    budget_seconds: options.BudgetSeconds = None,
+    store: options.Store = None,
+    journal: options.Journal = None,
+    as_json: options.Json = False,
+) -> None:
+    """Try another way from one event of a run on.
+
+    The new run shares what happened before that event, and pays only for what comes after.
+
+    Example: clew fork 3f2a 12 --model openai/gpt-5
+    """
+    from clew.agents import ask as agent
+    from clew.agents import history
+    from clew.config import load
+
+    settings = load(
+        {
+            "model": model, "api_base": api_base, "temperature": temperature, "max_searches": max_searches,
+            "budget_usd": budget_usd, "budget_tokens": budget_tokens, "budget_seconds": budget_seconds,
+            "store": store, "journal": journal,
+        }
+    )  # fmt: skip
+    with history.open_journal(settings, must_exist=True) as book:
+        child = agent.fork(run, event, settings, journal=book)
+
+    def start(book: Journal, run: str, watch: Any) -> Coroutine[Any, Any, Answer]:
+        return agent.resume(run, settings, journal=book, watch=watch)
+
+    _run(settings, child, start, as_json)
+
+
+def _run(
+    settings: Settings,
+    run: str | None,
+    start: Callable[[Journal, str, Any], Coroutine[Any, Any, Answer]],
+    as_json: bool,
+) -> None:
+    """Runs a graph with progress, shows what came of it, and ends with the exit code of its status."""
+    import asyncio
+
+    from clew.agents import history
+    from clew.cli.progress import RunProgress
+    from clew.errors import RunBusy
+    from clew.journal.runs import new_run_id
+
+    with history.open_journal(settings) as book:
+        id = run or new_run_id()
+        words.say(f"run {id}")
+        try:
+            with RunProgress() as progress:
+                answer = asyncio.run(start(book, id, progress))
+        except KeyboardInterrupt:
+            _interrupted(book, id)
+            raise typer.Exit(130) from None
+        except RunBusy:
+            raise
+        except Exception:
+            if book.get_run(id) is not None:
+                words.say(f"what run {id} has recorded is kept: go on with clew resume {id}")
+            raise
+        if not progress.step and not progress.replayed:
+            words.say("the run had ended before: this is what it recorded")
+        elif progress.replayed:
+            words.say(f"{words.count(progress.replayed, 'effect')} taken from the journal at no cost")
+        spent = history.spent(book, id)
+        _show(id, answer, spent, settings, as_json)
+    raise typer.Exit(_EXIT.get(answer.status, 0 if answer.text else 1))
+
+
+def _interrupted(book: Journal, id: str) -> None:
+    known = book.get_run(id) is not None
+    then = f"go on with clew resume {id}" if known else "nothing had begun, ask again"
+    words.say(f"clew: interrupted; what is recorded is kept, {then}" if known else f"clew: interrupted; {then}")
+
+
+def _show(id: str, answer: Answer, spent: Any, settings: Settings, as_json: bool) -> None:
+    from clew.cli.past import source_words, spent_words
+
+    if as_json:
+        sources = [
+            {"number": n, "source": e.source, "title": e.title, "text": e.text, "passage_id": e.id}
+            for n, e in enumerate(answer.evidence, 1)
+        ]
+        words.out_json(
+            {
+                "run": id, "status": answer.status, "stop_reason": answer.stop_reason, "answer": answer.text,
+                "sources": sources, **spent.to_json(),
+            }
+        )  # fmt: skip
+    else:
+        if answer.text:
+            words.out(words.clean(answer.text).strip())
+        if answer.evidence:
+            words.out()
+            words.out("Sources")
+            for number, evidence in enumerate(answer.evidence, 1):
+                words.out(source_words(number, evidence.title, evidence.source))
+        words.out(("\n" if answer.text else "") + f"run {id} · {spent_words(spent)}")
+    if answer.status != "ok":
+        words.say(_ending(id, answer, settings))
+
+
+def _ending(id: str, answer: Answer, settings: Settings) -> str:
+    """Why the run did not simply end well, and what can be done."""
+    # The class name of an error is for programs.
+    reason = re.sub(r"^[A-Z]\w+: ", "", words.line(answer.stop_reason))
+    if answer.status == "budget":
+        raised = {"usd": "--budget-usd", "tokens": "--budget-tokens", "seconds": "--budget-seconds"}.get(reason)
+        how = f"go on with clew resume {id} {raised} N" if raised else f"go on with clew resume {id}"
+        best = "the answer above is the best that was left" if answer.text else "there is no answer yet"
+        return f"clew: the limit on {reason or 'the budget'} was reached, {best}; {how}"
+    if answer.status == "error":
+        return f"clew: {reason or 'the run failed'}; when that is mended, go on with clew resume {id}"
+    found = "the answer is the best that was left" if answer.text else "no answer was found"
+    why = answer.status + (f": {reason}" if reason not in ("", answer.status) else "")
+    return f"clew: {found} ({why}); see clew show {id}"
+
+
+def _without_model(question: str, settings: Settings, as_json: bool) -> None:
+    """One line that says how to configure a model, then the best passages."""
+    import asyncio
+
+    from clew.agents import doors
+    from clew.cli.corpus import show_best
+
+    words.say(f"clew: {doors.NO_MODEL}")
+    if doors.store_folder(settings).exists():
+        words.say("the best passages for the question:")
+        asyncio.run(show_best([question], 5, settings, as_json))
+    raise typer.Exit(2)
