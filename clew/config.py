@@ -107,7 +107,7 @@ def load(
     origins: dict[str, str] = {}
 
     def take(name: str, value: Any, origin: str, where: str) -> None:
-        values[name], origins[name] = _checked(name, value, where), origin
+        values[name], origins[name] = checked(name, value, where), origin
 
     for path in (user_file(env), (folder or Path()) / "clew.toml"):
         for key, value in _read(path).items():
@@ -153,7 +153,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _parsed(name: str, text: str) -> Any:
-    """`text` of an environment variable as a number where the setting is one; `_checked` complains about the rest."""
+    """`text` of an environment variable as a number where the setting is one; `checked` complains about the rest."""
     for kind in {int: (int,), float: (int, float)}.get(_TYPES[name], ()):
         try:
             return kind(text)
@@ -162,7 +162,8 @@ def _parsed(name: str, text: str) -> Any:
     return text
 
 
-def _checked(name: str, value: Any, where: str) -> Any:
+def checked(name: str, value: Any, where: str) -> Any:
+    """`value` if it fits the setting `name`; else raises `ConfigError`, naming it as `where`."""
     kind = _TYPES[name]
     fits = isinstance(value, int | float if kind is float else kind) and not isinstance(value, bool)
     if not fits:

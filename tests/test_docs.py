@@ -6,6 +6,7 @@ import ast
 import asyncio
 import inspect
 import re
+import types
 from pathlib import Path
 
 import pytest
@@ -24,14 +25,15 @@ def test_snippets_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {"__name__": "__snippet__"}
 
-    async def run_all() -> None:
+    with asyncio.Runner() as runner:
         for number, code in enumerate(snippets(page), 1):
             compiled = compile(code, f"{page.name}[{number}]", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-            result = eval(compiled, namespace)
-            if inspect.iscoroutine(result):
-                await result
-
-    asyncio.run(run_all())
+            function = types.FunctionType(compiled, namespace)
+            # A snippet without a top-level await may start a loop of its own.
+            if inspect.iscoroutinefunction(function):
+                runner.run(function())
+            else:
+                function()
 
 
 def test_links_between_pages_lead_somewhere() -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from clew.agents import doors, history
-from clew.config import Settings, load
+from clew.config import Settings, checked, load
 from clew.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -59,13 +59,13 @@ def recipe(settings: Settings) -> Any:
 
 def _recorded(args: dict[str, Any], here: Settings) -> Settings:
     """The settings of a recipe. Only where things live may be overridden, and only by the command line."""
-    unknown = set(args) - set(_SHAPE) - set(_PLACES)
+    unknown = sorted(set(args) - set(_SHAPE) - set(_PLACES))
     if unknown:
-        raise ConfigError(f"the run's recipe has unknown arguments {sorted(unknown)}: a newer Clew wrote it, upgrade")
+        raise ConfigError(f"the run's recipe has unknown arguments {unknown}: a newer Clew wrote it, upgrade")
+    known = {name: checked(name, value, f"the run's recipe: {name}") for name, value in args.items()}
     moved = {name: getattr(here, name) for name in _PLACES if here.origin(name) == "command line"}
-    values = {"api_key": here.api_key, "journal": here.journal, **args, **moved}
-    names = {f.name for f in fields(Settings)}
-    return Settings(**{k: v for k, v in values.items() if k in names}, origins=dict.fromkeys(args, "recipe"))
+    origins = dict.fromkeys(known, "recipe") | dict.fromkeys(moved, "command line")
+    return Settings(**{"journal": here.journal, **known, **moved}, api_key=here.api_key, origins=origins)
 
 
 def budget(settings: Settings) -> Budget:
@@ -184,7 +184,10 @@ def _rebuilt(row: RunRow, settings: Settings) -> tuple[Graph | None, doors.Libra
     if row.recipe is None or row.recipe.get("builder") != BUILDER:
         return None, None
     recorded = _recorded(row.recipe["args"], settings)
-    library = None if recorded.method == "cot" else doors.library(recorded)
+    if recorded.method == "cot":
+        return graph_of(recorded, None), None
+    name = doors.Library(row.recipe["args"].get("store", recorded.store)).name
+    library = doors.library(recorded, name)
     return graph_of(recorded, library), library
 
 

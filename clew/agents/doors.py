@@ -66,12 +66,13 @@ def embedder(settings: Settings) -> Embedder:
 class Library:
     """The corpus in a store's folder as a `Searcher` that opens itself when it is first needed: a replay never does.
 
-    While it is open the folder is locked against other processes; `close` frees it.
+    While it is open the folder is locked against other processes; `close` frees it. `name` is part of every recorded
+    search: a store that has moved keeps the name that it was recorded with.
     """
 
-    def __init__(self, folder: str | Path, embedder: Embedder | None = None) -> None:
+    def __init__(self, folder: str | Path, embedder: Embedder | None = None, name: str = "") -> None:
         self.folder = Path(folder)
-        self.name = f"corpus:{self.folder.name}"
+        self.name = name or f"corpus:{self.folder.name}"
         self._embedder = embedder
         self._corpus: Corpus | None = None
         self._opening = asyncio.Lock()
@@ -97,8 +98,8 @@ class Library:
             self._corpus = None
 
 
-def library(settings: Settings) -> Library:
+def library(settings: Settings, name: str = "") -> Library:
     """The corpus of the settings. An embedding model that was named is checked against the store's; the default is not,
     because a store knows which one it was built with."""
     named = settings.origin("embedder") != "default"
-    return Library(store_folder(settings), embedder(settings) if named else None)
+    return Library(store_folder(settings), embedder(settings) if named else None, name)

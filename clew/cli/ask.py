@@ -195,7 +195,7 @@ def _run(
 
     from clew.agents import history
     from clew.cli.progress import RunProgress
-    from clew.errors import RunBusy
+    from clew.errors import ClewError
     from clew.journal.runs import new_run_id
 
     with history.open_journal(settings) as book:
@@ -207,7 +207,7 @@ def _run(
         except KeyboardInterrupt:
             _interrupted(book, id)
             raise typer.Exit(130) from None
-        except RunBusy:
+        except ClewError:
             raise
         except Exception:
             if book.get_run(id) is not None:

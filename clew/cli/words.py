@@ -131,15 +131,16 @@ def size(number: float) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:
-    """Columns as wide as their widest cell; the last one takes what the terminal leaves. `right` are right-aligned."""
+    """Columns as wide as their widest cell; on a terminal the last one takes what is left. `right` are right-aligned."""
     cells = [[line(cell) for cell in row] for row in rows]
     widths = [max(len(head[i]), *(len(row[i]) for row in cells), 0) for i in range(len(head))]
+    narrow = sys.stdout.isatty()
     last = max(width() - sum(widths[:-1]) - 2 * (len(head) - 1) - 1, 20)
 
     def shown(row: Sequence[str]) -> str:
         padded = zip(row, widths, strict=True)
         fixed = [cell.rjust(w) if i in right else cell.ljust(w) for i, (cell, w) in enumerate(padded)]
-        return "  ".join([*fixed[:-1], clip(row[-1], last)]).rstrip()
+        return "  ".join([*fixed[:-1], clip(row[-1], last) if narrow else row[-1]]).rstrip()
 
     out(bold(shown(head)))
     for row in cells:

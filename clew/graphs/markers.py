@@ -152,6 +152,7 @@ class MarkerLoop:
     ) -> None:
         self.model, self.tools, self.prompt = model, {tool.name: tool for tool in tools}, prompt
         self.max_turns, self.repair, self.final_tokens = max_turns, repair, final_tokens
+        self.schemas = [tool.schema for tool in tools]
         self.stops = [marker for tool in tools for marker in (tool.end, tool.open_result)]
 
     def steps(self) -> Steps:
@@ -200,7 +201,7 @@ class MarkerLoop:
 
     async def _continue(self, transcript: Transcript, native: bool) -> Reply:
         if native:
-            return await self.model.chat(transcript, tools=[tool.schema for tool in self.tools.values()])
+            return await self.model.chat(transcript, tools=self.schemas)
         return await self.model.extend(transcript, stop=self.stops)
 
     def _read_markers(self, state: State, before: Transcript, reply: Reply) -> State:
@@ -319,7 +320,10 @@ class MarkerLoop:
             for call in state["calls"]:  # a function call without a result is an error in the protocol
                 transcript = transcript.add("tool", "Not performed.", "notice", extra={"tool_call_id": call["id"]})
             asked = transcript.add("user", FINAL.replace("I will now give", "Give"), "notice")
-            return await self.model.chat(asked, max_tokens=self.final_tokens, hold=hold)
+            # Some providers reject a conversation with calls in it when the tools are not named again.
+            return await self.model.chat(
+                asked, tools=self.schemas, tool_choice="none", max_tokens=self.final_tokens, hold=hold
+            )
         asked = transcript.add("assistant", f"\n\n{FINAL}\n\n", "notice")
         return await self.model.extend(asked, stop=self.stops, max_tokens=self.final_tokens, hold=hold)
 

@@ -77,6 +77,7 @@ def remember(server: Server, run: Run, capabilities: Capabilities) -> None:
 def forget_probes() -> None:
     """Drops what probes found in this process, so that the next call asks again: for use after a server was changed."""
     _of_process.clear()
+    _of_run.clear()
 
 
 def _listed(name: str, base: str | None) -> Capabilities | None:
@@ -89,6 +90,7 @@ def _listed(name: str, base: str | None) -> Capabilities | None:
     tools = bool(entry.get("supports_function_calling"))
     # Claude thinks only when it is asked to; other reasoning models think first, out of sight.
     in_the_open = entry.get("litellm_provider") == "anthropic" or not entry.get("supports_reasoning")
-    if entry.get("supports_assistant_prefill") and in_the_open:
+    prefill = bool(entry.get("supports_assistant_prefill"))
+    if prefill and (in_the_open or not tools):
         return Capabilities("prefill", tools=tools, source="table")
     return Capabilities("tools", tools=True, source="table") if tools else None

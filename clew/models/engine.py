@@ -7,9 +7,11 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
+from urllib.parse import urlsplit
 
 from clew.models import clients, pricing
 from clew.models.raw import Raw, read_chat, read_text
@@ -62,38 +64,42 @@ class Door:
             return await self._request(litellm, call)
 
     async def _request(self, litellm: Any, call: Call) -> Any:
-        options = {**self._options(), **call.params}
+        # LiteLLM changes tools and tool calls in place; the caller's are part of what the journal recorded.
+        params, messages = dict(call.params), call.messages
+        if "tools" in params:
+            params["tools"] = deepcopy(params["tools"])
+        if any(len(message) > 2 for message in messages):
+            messages = deepcopy(messages)
+        options = {**self._options(), **params}
         if call.stream:
             options["stream"] = True
             if "stream_options" in supported(self.name):
                 options["stream_options"] = {"include_usage": True}
         if call.body:
             options["extra_body"] = {**call.body, **options.get("extra_body", {})}
-        if call.prompt is None:
-            messages = call.messages
-            if self._sends_as_is(litellm, messages):
-                options["extra_body"] = {**options.get("extra_body", {}), "messages": messages}
-                messages = [{"role": "user", "content": ""}]
-            return await litellm.acompletion(model=self.name, messages=messages, **options)
-        return await self._plain_completion(litellm, call.prompt, options, call.stream)
+        if call.prompt is not None:
+            return await self._plain_completion(litellm, call.prompt, options, call.stream)
+        return await litellm.acompletion(model=self._route(call), messages=messages, **options)
 
-    def _sends_as_is(self, litellm: Any, messages: list[dict[str, Any]]) -> bool:
-        """Whether messages may go around the OpenAI client, which checks each against its type annotations: with ten of
-        them that is half the time of a call. In the extra body they are sent unchanged. Not where LiteLLM translates
-        messages for a provider, nor where a callback wants to see them."""
-        return (
-            self._compatible
-            and not (
-                litellm.callbacks or litellm.input_callback or litellm.success_callback or litellm.failure_callback
-            )
-            and all(len(message) == 2 and type(message["content"]) is str for message in messages)
-        )
+    def _route(self, call: Call) -> str:
+        """The name to call LiteLLM by. It has two ways to an OpenAI-compatible server: the OpenAI client, which checks
+        each message against its type annotations (half the time of a call with ten messages), and a handler of its own,
+        whose stream reader passes over events that are not JSON and so loses text. Streams take the client, plain
+        calls the handler, and calls with tools what the name says, for the two differ in what they make of them."""
+        if not self._compatible:
+            return self.name
+        if call.stream:
+            return f"openai/{bare(self.name)}"
+        if not call.params.keys() & {"tools", "response_format"}:
+            return f"hosted_vllm/{bare(self.name)}"
+        return self.name
 
     @cached_property
     def _compatible(self) -> bool:
         """Whether this is an OpenAI-compatible server other than OpenAI's own."""
         base = pricing.base_of(self.name, self.api_base)
-        return self.name.startswith("openai/") and base is not None and "openai.com" not in base
+        known = self.name.startswith(("openai/", "hosted_vllm/", "text-completion-openai/"))
+        return known and base is not None and not (urlsplit(base).hostname or "").endswith("openai.com")
 
     async def _plain_completion(self, litellm: Any, prompt: str, options: dict[str, Any], stream: bool) -> Any:
         model = self.name if self.name.startswith("text-completion") else f"text-completion-openai/{bare(self.name)}"
@@ -106,9 +112,20 @@ class Door:
 
     @cached_property
     def _completions_client(self) -> Any:
-        key = self.api_key or os.environ.get("OPENAI_API_KEY") or "none"
         base = pricing.base_of(self.name, self.api_base)
-        return clients.completions_client(key, base, clients.httpx_timeout(self.timeouts.connect))
+        return clients.completions_client(self._key or "none", base, clients.httpx_timeout(self.timeouts.connect))
+
+    @property
+    def _key(self) -> str | None:
+        """The key to send; None leaves it to LiteLLM. A local server that was given none gets a placeholder: the key
+        that the environment holds for a provider is none of its business."""
+        if self.api_key or not self._compatible:
+            return self.api_key
+        if self.api_base and pricing.is_local(self.name, self.api_base):
+            return "none"
+        return os.environ.get(
+            "HOSTED_VLLM_API_KEY" if self.name.startswith("hosted_vllm") else "OPENAI_API_KEY", "none"
+        )
 
     def _options(self) -> dict[str, Any]:
         options: dict[str, Any] = {
@@ -121,11 +138,8 @@ class Door:
             # What a provider refuses although LiteLLM lists it (a temperature other than 1, say) is a wish, not a need.
             "drop_params": True,
         }
-        if self.api_base:
-            options["api_base"] = self.api_base
-        if self.api_key:
-            options["api_key"] = self.api_key
-        return options
+        base = pricing.base_of(self.name, self.api_base) if self._compatible else self.api_base
+        return options | {name: value for name, value in (("api_base", base), ("api_key", self._key)) if value}
 
     @staticmethod
     def _whole(response: Any, call: Call) -> Raw:
@@ -166,6 +180,9 @@ def _load() -> Any:
         if "LITELLM_LOG" not in os.environ:
             for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
                 logging.getLogger(name).setLevel(logging.CRITICAL)
+            # Below this they log whole requests, headers with keys among them.
+            for name in ("openai", "httpx", "httpcore"):
+                logging.getLogger(name).setLevel(logging.WARNING)
         _configured.append(True)
     return litellm
 

@@ -39,22 +39,20 @@ RETRIED: frozenset[Cause] = frozenset({"rate_limit", "server", "connection", "ti
 # Tries that may have been billed although nothing usable came back.
 MAYBE_PAID: frozenset[Cause] = frozenset({"timeout", "bad_reply"})
 
-_ERRORS: dict[Cause, tuple[type[ModelError], str]] = {
-    "rate_limit": (RateLimited, "keeps asking to slow down (429); lower the concurrency or try again later"),
-    "quota": (RateLimited, "says that the account's quota is used up; check the plan and billing"),
-    "server": (ModelError, "keeps failing with a server error; look at its log or try again later"),
-    "connection": (ModelUnreachable, "cannot be reached; check the address and that the server runs"),
-    "timeout": (ModelTimeout, "did not answer in time; raise the timeout (Timeouts) or lower max_tokens"),
-    "bad_reply": (
-        BadReply,
-        "sent a reply that breaks its protocol; check the server's version and any proxy before it",
-    ),
-    "auth": (ModelAuthError, "refused the key; set api_key or the provider's environment variable"),
-    "not_found": (ModelNotFound, "does not know this model or endpoint; check the name and the address"),
-    "overflow": (ContextOverflow, "has too small a context window for prompt plus max_tokens; shorten either"),
-    "filtered": (ContentFiltered, "withheld the reply by its content filter"),
-    "unsupported": (Unsupported, "does not support a parameter of this request"),
-    "rejected": (ModelRequestRejected, "rejected the request"),
+# What happened, and what to do.
+_ERRORS: dict[Cause, tuple[type[ModelError], str, str]] = {
+    "rate_limit": (RateLimited, "keeps asking to slow down", "lower the concurrency or try again later"),
+    "quota": (RateLimited, "says that the account's quota is used up", "check the plan and billing"),
+    "server": (ModelError, "fails with a server error", "look at the server's log or try again later"),
+    "connection": (ModelUnreachable, "cannot be reached", "check the address and that the server runs"),
+    "timeout": (ModelTimeout, "did not answer in time", "raise the timeout (Timeouts) or lower max_tokens"),
+    "bad_reply": (BadReply, "sent a reply that breaks its protocol", "check the server's version and any proxy"),
+    "auth": (ModelAuthError, "refused the key", "set api_key or the provider's environment variable"),
+    "not_found": (ModelNotFound, "does not know the model or the endpoint", "check the name and the address"),
+    "overflow": (ContextOverflow, "has no room for prompt plus max_tokens", "shorten the prompt or lower max_tokens"),
+    "filtered": (ContentFiltered, "withheld the reply by its content filter", "change the prompt"),
+    "unsupported": (Unsupported, "does not support a parameter of the request", "leave it out or change the model"),
+    "rejected": (ModelRequestRejected, "rejected the request", "change what the server names"),
 }
 
 _OVERFLOW = re.compile(
@@ -68,7 +66,9 @@ _OVERFLOW = re.compile(
 )
 _FILTER = re.compile(r"content[ _]?(filter|management|policy)|responsible ?ai|safety system", re.IGNORECASE)
 _QUOTA = re.compile(r"insufficient[ _]quota|exceeded your current quota|billing|credit balance|payment", re.IGNORECASE)
-_NO_KEY = re.compile(r"api[ _]key.{0,40}(must be set|missing|not set|required|is None)|no api key", re.IGNORECASE)
+_NO_KEY = re.compile(
+    r"api[ _]key.{0,40}(must be set|missing|not set|required|is None)|no api key|missing credentials", re.IGNORECASE
+)
 _BROKEN = re.compile(r"'choices'|json response|expecting (value|property|',')|unterminated string", re.IGNORECASE)
 _PREFIX = re.compile(r"^(?:\s*(?:litellm\.)?[A-Za-z_]*(?:Error|Exception|Timeout)\b\s*[:-]\s*)+")
 _WRAPPED = re.compile(r"^\s*[A-Za-z_0-9]+(?:Exception|Error)\s+-\s+")
@@ -91,10 +91,10 @@ class Failure:
 
     def error(self, name: str, where: str, tries: int) -> ModelError:
         """The error to raise when this try was the last."""
-        cls, sentence = _ERRORS[self.cause]
+        cls, what, advice = _ERRORS[self.cause]
         times = f" after {tries} tries" if tries > 1 else ""
-        status = f"{self.status}: " if self.status and self.cause in ("server", "rejected", "auth") else ""
-        return cls(redact(f"model {name!r} at {where} {sentence}{times}: {status}{self.detail}"))
+        status = f"{self.status}: " if self.status else ""
+        return cls(redact(f"model {name!r} at {where} {what}{times} ({status}{self.detail}); {advice}"))
 
 
 def classify(error: Exception) -> Failure:

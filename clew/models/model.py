@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -90,7 +91,8 @@ class Model:
         self._seed = seed
         self._declared = capabilities
         self._meter = Meter(self.price)
-        self._door = engine.Door(name, api_base, _key(name, api_base, api_key), timeout)
+        self._door = engine.Door(name, api_base, api_key, timeout)
+        _register_secrets(name, api_key, self._params)
 
     def __repr__(self) -> str:
         return f"Model({self.name!r}, at {self.where})"
@@ -356,13 +358,14 @@ async def _all(replies: Sequence[Coroutine[Any, Any, Reply]]) -> list[Reply]:
     return [result for result in results if isinstance(result, Reply)]
 
 
-def _key(name: str, api_base: str | None, key: str | None) -> str | None:
-    """The key to send, registered as a secret. A local server that was given none gets a placeholder: the key that the
-    environment holds for a provider is none of its business."""
-    if key:
-        register_secret(key)
-        return key
+_SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie", re.IGNORECASE)
+
+
+def _register_secrets(name: str, api_key: str | None, params: Mapping[str, Any]) -> None:
+    """Makes sure that no credential of this model is ever written."""
     variable = pricing.provider_of(name).upper().replace("-", "_") + "_API_KEY"
-    if os.environ.get(variable):
-        register_secret(os.environ[variable])
-    return "none" if api_base and pricing.is_local(name, api_base) else None
+    headers: Mapping[str, str] = params.get("extra_headers") or {}
+    secrets = [value for header, value in headers.items() if _SECRET_HEADER.search(header)]
+    for secret in (api_key, os.environ.get(variable), *secrets):
+        if secret:
+            register_secret(secret)

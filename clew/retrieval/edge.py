@@ -62,7 +62,9 @@ class EdgeStore:
     def dense(self, ids: Sequence[int]) -> dict[int, Vectors]:
         import numpy as np
 
-        rows = self._call(lambda: self._shard.retrieve(list(ids), with_vector=[DENSE])) if ids else []
+        rows = (
+            self._call(lambda: self._shard.retrieve(list(ids), with_payload=False, with_vector=[DENSE])) if ids else []
+        )
         return {_int(row.id): np.asarray(_named(row.vector, DENSE), dtype=np.float32) for row in rows}
 
     def flush(self) -> None:
@@ -103,6 +105,8 @@ class EdgeStore:
     def _call(self, action: Callable[[], _T]) -> _T:
         try:
             return action()
+        except (TypeError, AttributeError):
+            raise
         except Exception as error:
             raise RetrievalError(
                 f"the embedded engine failed in {str(self._folder)!r} ({error});"

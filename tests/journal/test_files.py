@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import resource
 import signal
@@ -54,7 +55,7 @@ async def test_an_older_file_is_migrated_and_nothing_is_lost(tmp_path: Path, mon
     path = tmp_path / "j.db"
     with Journal(path) as journal:
         await clew.run(chain(3), "t", journal=journal, run_id="r")
-    step = "ALTER TABLE runs ADD COLUMN colour TEXT; UPDATE runs SET colour = 'red; or blue';"
+    step = "ALTER TABLE runs ADD COLUMN colour TEXT;\nUPDATE runs SET colour = 'red; or blue';"
     monkeypatch.setattr(schema, "MIGRATIONS", [*schema.MIGRATIONS, step])
     with Journal(path) as journal:
         assert (await replay("r", journal=journal, graph=chain(3))).same
@@ -68,10 +69,10 @@ async def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatc
     path = tmp_path / "j.db"
     with Journal(path) as journal:
         await clew.run(chain(1), "t", journal=journal, run_id="r")
-    broken = "ALTER TABLE runs ADD COLUMN colour TEXT; ALTER TABLE nothing ADD COLUMN colour TEXT;"
+    broken = "ALTER TABLE runs ADD COLUMN colour TEXT;\nINSERT INTO nowhere VALUES (1);"
     with monkeypatch.context() as patch:
         patch.setattr(schema, "MIGRATIONS", [*schema.MIGRATIONS, broken])
-        with pytest.raises(JournalError, match="no such table: nothing"):
+        with pytest.raises(JournalError, match="no such table: nowhere"):
             Journal(path)
     with Journal(path) as journal:
         assert (await replay("r", journal=journal, graph=chain(1))).same
@@ -113,8 +114,8 @@ async def test_full_durability_flushes_and_reads_back(tmp_path: Path) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1 MiB."""
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(tmp_path)]
+    """A file system of 12 MiB."""
+    mount = ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(tmp_path)]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
         pytest.skip("only root can mount a small file system")
     yield tmp_path
@@ -123,10 +124,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 async def test_a_full_disk_loses_nothing_and_frees_the_run(small_disk: Path) -> None:
     ballast = small_disk / "ballast"
-    ballast.write_bytes(b"x" * 500_000)
+    ballast.write_bytes(b"x" * 11_500_000)
     first: list[int] = []
     with Journal(small_disk / "j.db") as journal:
-        with pytest.raises(JournalError, match="cannot write journal.*full.*resume the run"):
+        with pytest.raises(JournalError, match=r"cannot write journal.*full.*resume the run"):
             await clew.run(chain(60, 10_000, first), "t", journal=journal, run_id="r")
         recorded = sum(event.state == "finished" for event in journal.events("r"))
         assert 0 < recorded < 60 and len(first) - recorded in (0, 1)
@@ -139,8 +140,6 @@ async def test_a_full_disk_loses_nothing_and_frees_the_run(small_disk: Path) -> 
 
 def _limited(path: Path) -> None:
     """In a child: no file may grow beyond 300 kB."""
-    import asyncio
-
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))
     with Journal(path) as journal:
@@ -154,7 +153,7 @@ def _limited(path: Path) -> None:
     os._exit(1)
 
 
-async def test_a_file_that_cannot_grow_loses_nothing(tmp_path: Path) -> None:
+def test_a_file_that_cannot_grow_loses_nothing(tmp_path: Path) -> None:
     child = os.fork()
     if child == 0:
         try:
@@ -163,4 +162,4 @@ async def test_a_file_that_cannot_grow_loses_nothing(tmp_path: Path) -> None:
             os._exit(2)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     with Journal(tmp_path / "j.db") as journal:
-        assert (await replay("r", journal=journal, graph=chain(100))).same
+        assert asyncio.run(replay("r", journal=journal, graph=chain(100))).same

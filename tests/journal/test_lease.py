@@ -121,7 +121,7 @@ async def test_a_killed_owner_is_followed_at_once(owner: Any, tmp_path: Path, re
     if reaped:
         owner.wait()
     else:  # a zombie still has a pid
-        os.waitid(os.P_PID, owner.pid, os.WEXITED | os.WNOWAIT)
+        await asyncio.to_thread(os.waitid, os.P_PID, owner.pid, os.WEXITED | os.WNOWAIT)
     with Journal(tmp_path / "j.db") as journal:
         assert (await clew.run(mine(), "t", journal=journal, run_id="r")).text == "ownermine"
 

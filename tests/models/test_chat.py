@@ -110,7 +110,7 @@ async def test_tools_round_trip() -> None:
         second = await door.chat(answered, tools=[SEARCH])
     assert (first.finish, call.name, call.arguments, call.error) == ("tool_calls", "search", {"query": "thread"}, None)
     assert second.text == "Found."
-    user, assistant, tool = server.requests[1].messages
+    _, assistant, tool = server.requests[1].messages
     assert assistant["tool_calls"][0]["id"] == tool["tool_call_id"] == "c1"
     assert server.requests[0].tools[0]["name"] == "search"
 

@@ -53,9 +53,9 @@ async def test_a_server_that_cannot(features: Features) -> None:
 
 
 async def test_plain_completions_without_scores() -> None:
-    with ScriptedServer("x", features=Features(prompt_logprobs=False)) as server:
-        with pytest.raises(Unsupported, match="score"):
-            await model(server, capabilities=RAW).logprob("q", " a")
+    features = Features(prompt_logprobs=False)
+    with ScriptedServer("x", features=features) as server, pytest.raises(Unsupported, match="score"):
+        await model(server, capabilities=RAW).logprob("q", " a")
 
 
 async def test_nothing_scores_zero() -> None:

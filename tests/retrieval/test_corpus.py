@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 @pytest.mark.parametrize(
     ("query", "source"),
     [
-        ("heapq.heapreplace", "html/heapq.html"),
+        ("DbfilenameShelf", "html/shelve.html"),
         ("insort_right", "html/bisect.html"),
         ("keep a list in order while adding to it", "html/bisect.html"),
         ("a dictionary that lives on disk", "html/shelve.html"),
@@ -24,7 +24,6 @@ pytestmark = pytest.mark.anyio
         ("remove common leading whitespace from every line", "src/textwrap.py"),
         ("how large are the vectors of this sentence model", "minilm.md"),
         ("arrays with missing values", "masked.rst"),
-        ("server side execution of search tools", "websearch.md"),
     ],
 )
 async def test_the_right_page_comes_first(corpus: Corpus, query: str, source: str) -> None:
@@ -33,7 +32,7 @@ async def test_the_right_page_comes_first(corpus: Corpus, query: str, source: st
 
 
 async def test_a_hit_is_a_passage_of_its_page(corpus: Corpus) -> None:
-    for hit in await corpus.search("heap", 7):
+    for hit in await corpus.search("sorted list", 5):
         page = await corpus.read(hit)
         assert hit.text in page.text and hit.title == page.title and hit.source == page.source
         assert len(hit.id) == 16
@@ -42,7 +41,7 @@ async def test_a_hit_is_a_passage_of_its_page(corpus: Corpus) -> None:
 async def test_pages_come_once_before_any_page_comes_twice(corpus: Corpus) -> None:
     hits = await corpus.search("insert an element", 30)
     pages = [hit.source for hit in hits]
-    assert len(set(pages[:7])) == 7 and len(hits) > 7
+    assert len(set(pages[:5])) == 5 and len(hits) > 5
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
     assert len({hit.id for hit in hits}) == len(hits)
 
@@ -57,7 +56,7 @@ async def test_fewer_hits_than_asked_for_is_no_error(tmp_path: Path, embedder: S
 
 
 async def test_searches_are_repeatable_and_safe_side_by_side(corpus: Corpus) -> None:
-    queries = ["heap", "bisect", "wrap a line", "masked array"] * 4
+    queries = ["shelf", "bisect", "wrap a line", "masked array"] * 4
     together = await asyncio.gather(*(corpus.search(query, 5) for query in queries))
     assert together == [corpus.find(query, 5) for query in queries]
 
