@@ -131,7 +131,7 @@ def size(number: float) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:
-    """Columns as wide as their widest cell; on a terminal the last one takes what is left. `right` are right-aligned."""
+    """Columns as wide as their widest cell; on a terminal the last one takes what is left. `right`: right-aligned."""
     cells = [[line(cell) for cell in row] for row in rows]
     widths = [max(len(head[i]), *(len(row[i]) for row in cells), 0) for i in range(len(head))]
     narrow = sys.stdout.isatty()

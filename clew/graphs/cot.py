@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from clew.errors import ContextOverflow, EffectFailed, Refused
 from clew.graphs.base import END_PHASE, Graph, State, Steps, graph_of, prompt_hashes, render_notes
 from clew.graphs.final import TASK_INSTRUCTIONS
 from clew.journal import Recipe, Transcript, current
 from clew.models import Model
 from clew.scoring import extract_answer
-from clew.task import Answer, Task, Trace
+from clew.task import Answer, Task, TaskKind, Trace
 
 INSTRUCTION = "Think step by step."
 ASK_AGAIN = (
@@ -16,15 +18,24 @@ ASK_AGAIN = (
 )
 
 
-def cot(model: Model, *, instruction: str = INSTRUCTION, recipe: Recipe | None = None) -> Graph:
+def cot(
+    model: Model,
+    *,
+    instruction: str = INSTRUCTION,
+    forms: Mapping[TaskKind, str] | None = None,
+    recipe: Recipe | None = None,
+) -> Graph:
     """The chain-of-thought graph: `{"task": ...}` in, `{"answer": ...}` out.
 
-    A reply without an answer in the asked format is followed by one request for it. Status `ok`, `no_answer`, `budget`,
+    `forms` replaces what is said about the form of the answer, by kind of task. A reply without an answer in the asked
+    format is followed by one request for it. Status `ok`, `no_answer`, `budget`,
     `partial` (context overflow) or `error`.
     """
 
+    wanted = {**TASK_INSTRUCTIONS, **(forms or {})}
+
     async def start(task: Task) -> State:
-        prompt = f"{instruction} {TASK_INSTRUCTIONS[task.kind]}\n\nQuestion:\n{task.prompt.strip()}{render_notes(task)}"
+        prompt = f"{instruction} {wanted[task.kind]}\n\nQuestion:\n{task.prompt.strip()}{render_notes(task)}"
         transcript = Transcript().add("user", prompt, "prompt")
         return {"head": current().keep(transcript), "tries": 0, "text": "", "status": "ok", "stop_reason": ""}
 
@@ -63,7 +74,7 @@ def cot(model: Model, *, instruction: str = INSTRUCTION, recipe: Recipe | None =
     steps = Steps(start, {"think": think}, finish, "think")
     fingerprint = {
         "method": "cot",
-        "prompts": prompt_hashes(instruction=instruction),
+        "prompts": prompt_hashes(instruction=instruction, forms=str(wanted)),
         "model": model.fingerprint(),
     }
     return graph_of(steps, name="cot", fingerprint=fingerprint, recipe=recipe)

@@ -2,7 +2,8 @@
 
 Search-o1 (arXiv 2501.05366) and START (arXiv 2503.04625) are this loop with other markers and handlers. The model
 writes until the end marker of a tool, a handler acts on what stands between the markers, its result is appended to the
-model's own text, and the model goes on. Models that cannot continue their own text get the same tools as native function calls.
+model's own text, and the model goes on. Models that cannot continue their own text get the same tools as native
+function calls.
 """
 
 from __future__ import annotations

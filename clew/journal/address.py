@@ -37,6 +37,7 @@ class Nodes:
         self.executions: dict[object, object] = {}
         self.failed: set[object] = set()
         self._outer: dict[object, object] = {}
+        self._namespaces: dict[object, str] = {}
         self._counters: dict[object, dict[tuple[str, ...], int]] = {}
 
     def count(self, execution: object, base: tuple[str, ...]) -> int:
@@ -54,17 +55,24 @@ class Nodes:
         return self._outer[execution] == self._outer[other]
 
     def started(self, run_id: object, parent: object, tags: list[str] | None, metadata: dict[str, Any]) -> None:
-        if any(tag.startswith("graph:step:") for tag in tags or ()):
-            self.labels[metadata["langgraph_checkpoint_ns"]] = _label(metadata)
-            self._outer[run_id] = self.executions.get(parent)
+        around = self.executions.get(parent)
+        namespace = metadata.get("langgraph_checkpoint_ns")
+        # A node has a tag; a task of the functional API is told by a namespace of its own inside that of its caller.
+        is_task = around is not None and namespace not in (None, self._namespaces.get(around))
+        if is_task or any(tag.startswith("graph:step:") for tag in tags or ()):
+            assert namespace is not None, "LangGraph names every node that it executes"
+            self.labels[namespace] = _label(metadata)
+            self._namespaces[run_id] = namespace
+            self._outer[run_id] = around
             self.executions[run_id] = run_id
-        elif parent in self.executions:
+        elif around is not None:
             # A runnable or a tool inside a node belongs to that node's execution.
-            self.executions[run_id] = self.executions[parent]
+            self.executions[run_id] = around
 
     def ended(self, run_id: object, failed: bool = False) -> None:
         if self.executions.pop(run_id, None) == run_id:
             self._counters.pop(run_id, None)
+            self._namespaces.pop(run_id, None)
             if failed:
                 self.failed.add(run_id)
 

@@ -213,7 +213,7 @@ class Run:
         self.ledger.reserve(reserve)
         trying = self._in_flight[base] = _Trying(row.key, execution, asyncio.Event())
         try:
-            self.emit({"event": "started", "kind": kind, "place": address.place})
+            self.emit({"event": "started", **_about(row)})
             end = await self._try(kind, (row.key, row.unknowns), perform, reserve, cost)
             self._settle(row, end, reserve)
         finally:
@@ -267,10 +267,13 @@ class Run:
 
     def _recorded(self, known: Known) -> Effect:
         self.replayed += 1
-        self.emit({"event": "replayed", "kind": known.kind, "place": known.place, "cost": known.cost})
+        event = {"event": "replayed", **_about(known), "cost": known.cost}
         if known.state in ("failed", "refused"):
+            self.emit(event)
             raise self._recorded_error(known)
-        return Effect(known.key, self.journal.outcome(known.seq), known.cost, True)
+        outcome = self.journal.outcome(known.seq)
+        self.emit({**event, "outcome": outcome})
+        return Effect(known.key, outcome, known.cost, True)
 
     def _recorded_error(self, known: Known) -> ClewError:
         outcome = self.journal.outcome(known.seq)
@@ -321,7 +324,7 @@ class Run:
             self.record.drop(row)
             return
         self.record.finish(row, end.state, end.outcome, end.spent, end.possibly, end.seconds)
-        event = {"event": end.state, "kind": row.kind, "place": row.place}
+        event = {"event": end.state, **_about(row)}
         if end.state == "finished":
             self.performed += 1
             self.emit({**event, "cost": end.spent, "outcome": end.outcome})
@@ -392,3 +395,7 @@ async def effect(
 def note(kind: str, data: dict[str, Any]) -> None:
     """Records a free event (a hint, a verdict, a reward, a visit count) at the current address of the current run."""
     current().note(kind, data)
+
+
+def _about(row: Known) -> dict[str, Any]:
+    return {"kind": row.kind, "place": row.place, "key": row.key}

@@ -10,8 +10,9 @@ from dataclasses import replace
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from clew.errors import ConfigError, ModelNotFound, ModelRequestRejected, Unsupported
+from clew.errors import ConfigError, ModelError, ModelNotFound, ModelRequestRejected, Unsupported
 from clew.journal import Cost, Hold, Run, Transcript, current, register_secret, scope
+from clew.journal.attempt import inside_of
 from clew.models import capabilities as finding
 from clew.models import engine, pricing, scoring
 from clew.models import probe as probing
@@ -55,8 +56,8 @@ class Model:
         timeout, retries: see `Timeouts` and `Retries`. LiteLLM's own retries are off.
         capabilities: what the server can do; default: found out by a probe when `extend` first needs it.
         price: US dollars per input and per output token; default: LiteLLM's map, nothing for a local server.
-        seed: "run" derives one per call from the run and the place in it, so that a resume asks the same again;
-            a number is sent as it is (plus the sample's index); None sends none.
+        seed: "run" derives one for each call, so that a resume asks the same again; a number is sent as it is (plus
+            the sample's index); None sends none.
         extra: further parameters for LiteLLM (`reasoning_effort`, `top_k`, `extra_body`, `extra_headers`, ...).
 
     All calls raise subclasses of `ModelError` (`RateLimited`, `ModelTimeout`, `ContextOverflow`, ...), `Refused` when
@@ -229,46 +230,56 @@ class Model:
 
     async def _effect(self, kind: Literal["chat", "extend"], ask: Ask, hold: Hold | None) -> Reply:
         run = current()
-        seed = run.seed(self.name, ask.transcript.head) if self._seed == "run" else self._seed
-        ask.params.setdefault("seed", seed)
+        if isinstance(self._seed, int):
+            ask.params.setdefault("seed", self._seed)
         request = given(
             call=kind,
             model=self.name,
             transcript=ask.transcript,
             stop=list(ask.stops) or None,
             tools=list(ask.tools) or None,
-            params=recorded(given(**ask.params)),
+            params=recorded(ask.params),
         )
         prompt = estimate_prompt(ask.transcript, ask.tools)
-        perform = self._chat if kind == "chat" else self._extend
         effect = await run.effect(
             "model",
             request,
-            lambda: perform(run, ask, prompt),
+            lambda: self._perform(kind, run, ask, prompt),
             reserve=self._meter.cost(prompt, ask.params["max_tokens"]),
             cost=lambda outcome: self._meter.spent(outcome, prompt),
             hold=hold,
         )
         return reply_from(effect, ask.transcript, self.name)
 
-    async def _chat(self, run: Run, ask: Ask, prompt: int) -> dict[str, Any]:
-        ask, dropped = await self._accepted(ask)
-        # No probe for a chat: without one, stop strings are found in the stream.
-        known = self._declared or finding.found(self._server, run)
+    async def _perform(self, kind: Literal["chat", "extend"], run: Run, ask: Ask, prompt: int) -> dict[str, Any]:
         tries = Tries()
+        perform = self._chat if kind == "chat" else self._extend
+        try:
+            await engine.load()
+            asked, dropped = self._accepted(self._seeded(run, ask))
+            raw, more = await perform(run, asked, tries)
+        except ModelError as error:
+            # The journal takes an error's own word for what it cost; without it the whole reservation would be lost.
+            vars(error)["cost"] = self._meter.cost(prompt * tries.maybe_paid, 0)
+            raise
+        served = raw.model if raw.model not in ("", self.name, engine.bare(self.name)) else None
+        seed, lost = asked.params.get("seed"), tries.maybe_paid or None
+        optional = given(model=served, seed=seed, dropped=dropped, lost=lost)
+        return {**raw.outcome(), **self._meter.record(raw, prompt), **optional, **more}
+
+    async def _chat(self, run: Run, ask: Ask, tries: Tries) -> tuple[Raw, dict[str, Any]]:
+        # No probe for a chat: where nothing is known, stop strings are found in the stream.
+        known = self._declared or finding.found(self._server, run)
         raw = await self._send(run, chat_call(ask, known), tries)
         settle_chat(raw)
-        return self._outcome(raw, prompt, tries, dropped=dropped)
+        return raw, {}
 
-    async def _extend(self, run: Run, ask: Ask, prompt: int) -> dict[str, Any]:
+    async def _extend(self, run: Run, ask: Ask, tries: Tries) -> tuple[Raw, dict[str, Any]]:
         spent: dict[str, Any] = {}
-        ask, dropped = await self._accepted(ask)
         capabilities = await self._find(run, spent)
-        tries = Tries()
         raw = await self._send(run, continue_call(self.name, ask, capabilities), tries)
         settle_extend(raw, ask, capabilities)
-        outcome = self._outcome(raw, prompt, tries, dropped=dropped, transport=capabilities.transport)
-        return {**outcome, **spent}
+        return raw, {"transport": capabilities.transport, **spent}
 
     async def _score(self, run: Run, asked: Transcript, continuation: str, prompt: int) -> dict[str, Any]:
         known = self._declared or finding.found(self._server, run)
@@ -283,21 +294,23 @@ class Model:
             raise Unsupported(f"model {self.name!r} at {self.where} does not score prompts: its reply has no scores")
         return {"tokens": tokens, **self._meter.record(Raw(usage=usage_of(response)), prompt)}
 
-    def _outcome(self, raw: Raw, prompt: int, tries: Tries, **more: Any) -> dict[str, Any]:
-        served = raw.model if raw.model not in ("", self.name, engine.bare(self.name)) else None
-        optional = given(model=served, lost=tries.maybe_paid or None, **more)
-        return {**raw.outcome(), **self._meter.record(raw, prompt), **optional}
+    def _seeded(self, run: Run, ask: Ask) -> Ask:
+        """The call with a seed of its own: from the key of its effect, which a resume finds again, and which differs
+        between places, and between equal calls at one place."""
+        effect = inside_of.get()
+        if self._seed != "run" or "seed" in ask.params or effect is None:
+            return ask
+        return replace(ask, params={**ask.params, "seed": run.seed(effect[0])})
 
-    async def _accepted(self, ask: Ask) -> tuple[Ask, list[str] | None]:
+    def _accepted(self, ask: Ask) -> tuple[Ask, list[str] | None]:
         """The call without the wishes that the model does not take, and their names. Tools are a need: a model without
         them is refused here, in clear words."""
-        await engine.load()
         takes = engine.supported(self.name)
         if not takes:
             return ask, None
         if ask.tools and "tools" not in takes:
             raise Unsupported(f"model {self.name!r} takes no tools: use one that does, or a graph without tools")
-        dropped = [name for name in _WISHES if ask.params.get(name) is not None and name not in takes]
+        dropped = [name for name in _WISHES if name in ask.params and name not in takes]
         if not dropped:
             return ask, None
         params = {name: value for name, value in ask.params.items() if name not in dropped}

@@ -36,6 +36,8 @@ class EdgeStore:
             config = engine.EdgeConfig(
                 vectors={DENSE: dense, WHOLE: dense},
                 sparse_vectors={SPARSE: engine.EdgeSparseVectorParams(modifier=engine.Modifier.Idf)},
+                # The engine counts deleted points in document frequencies until a segment is rewritten.
+                optimizers=engine.EdgeOptimizersConfig(deleted_threshold=0.05, vacuum_min_vector_number=1),
             )
             self._shard = self._call(lambda: engine.EdgeShard.create(str(folder), config))
 

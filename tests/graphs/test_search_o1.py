@@ -451,6 +451,24 @@ def search_tool() -> MarkerTool:
     )
 
 
+@pytest.mark.parametrize(
+    ("reply", "text", "numbers"),
+    [
+        ("**Final Information**\nIlse Maar.\nPages: 2, 1", "Ilse Maar.", [2, 1]),
+        ("## Final Information:\nIlse Maar.\n\n**Pages:** 3", "Ilse Maar.", [3]),
+        ("**Final Information**\nold\n**Final Information**\nnew\nPages: none", "new", []),
+        ("**Final Information:** Ilse Maar.\nUsed pages: 1 and 2", "Ilse Maar.", [1, 2]),
+        ("**Final Information**\nNo helpful information found.\nPages: 1", NOTHING_FOUND, []),
+        ("No helpful information found", NOTHING_FOUND, []),
+        ("**Final Information**\nPages: 1", None, []),
+        ("Ilse Maar.", None, []),
+        ("", None, []),
+    ],
+)
+def test_parsing_information(reply: str, text: str | None, numbers: list[int]) -> None:
+    assert parse_information(reply) == (text, numbers)
+
+
 @given(NOISE, st.booleans())
 @settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow])
 def test_parsing_a_segment_never_raises(segment: str, repair: bool) -> None:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clew.errors import ConfigError, ModelError, Refused
-from clew.journal import Budget, Journal, Transcript, current, scope
-from clew.journal.runs import Run
+from clew.journal import Budget, Transcript, current
 from clew.models import Capabilities, Model, Usage
 from clew.testing import Call, Features, Reply, ScriptedServer
 from tests.models.support import END, KEPT, in_run, model
 
 pytestmark = pytest.mark.anyio
 
-SEARCH = {"name": "search", "parameters": {"type": "object", "properties": {"query": {"type": "string"}}}}
+SEARCH: dict[str, Any] = {
+    "name": "search",
+    "parameters": {"type": "object", "properties": {"query": {"type": "string"}}},
+}
 
 
 async def test_reply_and_transcript() -> None:
@@ -125,6 +128,15 @@ async def test_arguments_that_are_no_object_are_an_error_not_an_exception(raw: s
     assert call.error and call.id
 
 
+async def test_the_callers_tools_are_left_as_they_are() -> None:
+    strict = {**SEARCH, "strict": True, "parameters": {**SEARCH["parameters"], "additionalProperties": False}}
+    before = copy.deepcopy(strict)
+    with ScriptedServer(Reply(tool_calls=(Call("search", {"query": "x"}),))) as server:
+        for name in "openai/scripted", "hosted_vllm/scripted":
+            await model(server, name).chat("q", tools=[strict])
+    assert strict == before
+
+
 async def test_token_ids_and_logprobs_are_kept_when_given() -> None:
     extra = {"logprobs": True, "extra_body": {"return_token_ids": True}}
     with ScriptedServer("a b c") as server:
@@ -198,19 +210,29 @@ async def test_the_first_failure_in_order_is_raised_and_the_others_are_kept() ->
     assert sorted(request.body["seed"] for request in server.requests) == [10, 11, 12, 13]
 
 
-async def test_a_seed_is_the_same_on_a_resume_and_differs_between_places(tmp_path: Path) -> None:
-    seeds = []
-    for _ in range(2):
-        run = Run(Journal.memory(), "same-run")
-        with scope("a"):
-            seeds.append(run.seed("m", "head"))
-        with scope("b"):
-            seeds.append(run.seed("m", "head"))
-    assert seeds[:2] == seeds[2:] and seeds[0] != seeds[1]
+async def test_a_seed_is_the_same_on_a_resume_and_differs_between_equal_calls(tmp_path: Path) -> None:
+    replies = ["one", Reply("not now", status=400), "two", "three"]
+
+    async def body() -> str:
+        first = await door.chat("q")
+        return f"{first.text} {(await door.chat('q')).text}"
+
+    with ScriptedServer(replies) as server:
+        door = model(server)
+        assert (await in_run(tmp_path / "j.db", body)).status == "error"
+        assert (await in_run(tmp_path / "j.db", body, retry=("failed",))).text == "one two"
+        assert (await in_run(tmp_path / "j.db", body, run_id="r2")).status == "error"
+    first, failed, again, other = (request.body.get("seed") for request in server.requests[:4])
+    assert failed == again != first
+    assert other not in (first, again)
+
+
+async def test_a_fixed_seed_and_none() -> None:
     with ScriptedServer("x") as server:
         await model(server, seed=None).chat("q")
         await model(server, seed=5).chat("q")
-    assert [request.body.get("seed") for request in server.requests] == [None, 5]
+        await model(server, seed=5).chat("q", seed=6)
+    assert [request.body.get("seed") for request in server.requests] == [None, 5, 6]
 
 
 # Money -----------------------------------------------------------------------------------------------------------
@@ -242,6 +264,19 @@ async def test_a_token_limit_counts_max_tokens_before_sending(tmp_path: Path) ->
         answer = await in_run(tmp_path / "j.db", body, budget=Budget(tokens=200))
     assert answer.text == "tokens, then x"
     assert server.count == 1
+
+
+async def test_a_failure_that_costs_nothing_uses_no_budget(tmp_path: Path) -> None:
+    async def body() -> str:
+        try:
+            await door.chat("q", max_tokens=150)
+        except ModelError:
+            return (await door.chat("q2", max_tokens=150)).text
+        return "no error"
+
+    with ScriptedServer([Reply(fault="auth"), "x"]) as server:
+        door = model(server)
+        assert (await in_run(tmp_path / "j.db", body, budget=Budget(tokens=200))).text == "x"
 
 
 # Replay and progress ---------------------------------------------------------------------------------------------
