@@ -177,6 +177,8 @@ def _load() -> Any:
     if not _configured:
         litellm.telemetry = False
         litellm.suppress_debug_info = True
+        # LiteLLM breaks a stream off after 100 equal chunks; a model that repeats itself is for `max_tokens` to end.
+        litellm.REPEATED_STREAMING_CHUNK_LIMIT = sys.maxsize
         if "LITELLM_LOG" not in os.environ:
             for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
                 logging.getLogger(name).setLevel(logging.CRITICAL)

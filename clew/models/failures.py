@@ -70,6 +70,7 @@ _NO_KEY = re.compile(
     r"api[ _]key.{0,40}(must be set|missing|not set|required|is None)|no api key|missing credentials", re.IGNORECASE
 )
 _BROKEN = re.compile(r"'choices'|json response|expecting (value|property|',')|unterminated string", re.IGNORECASE)
+_NO_PROVIDER = "LLM Provider NOT provided"
 _PREFIX = re.compile(r"^(?:\s*(?:litellm\.)?[A-Za-z_]*(?:Error|Exception|Timeout)\b\s*[:-]\s*)+")
 _WRAPPED = re.compile(r"^\s*[A-Za-z_0-9]+(?:Exception|Error)\s+-\s+")
 _LONGEST = 300
@@ -142,7 +143,7 @@ def _cause(error: Exception, chain: list[BaseException], status: int | None, ans
             return "connection"
     if status in (401, 403) or _NO_KEY.search(text):
         return "auth"
-    if status == 404:
+    if status == 404 or _NO_PROVIDER in text:
         return "not_found"
     if status in (402, 429):
         return "quota" if status == 402 or _QUOTA.search(text) else "rate_limit"
@@ -189,8 +190,8 @@ def _headers(chain: list[BaseException]) -> dict[str, str]:
 
 
 def _is_status_error(error: Exception) -> bool:
-    """An error that a server put into a 200 reply has a status of its own and no headers."""
-    return getattr(error, "status_code", None) in (401, 403, 404, 429)
+    """Without headers a status still counts when a server put it into a 200 reply, or LiteLLM refused the request."""
+    return getattr(error, "status_code", None) in (400, 401, 403, 404, 422, 429)
 
 
 def _retry_after(headers: dict[str, str]) -> float | None:
@@ -214,8 +215,9 @@ def _retry_after(headers: dict[str, str]) -> float | None:
 
 def _detail(text: str) -> str:
     """The server's own words, out of LiteLLM's wrapping, masked and short."""
-    text = _WRAPPED.sub("", _PREFIX.sub("", text)).strip()
-    text = _message(text)
+    if _NO_PROVIDER in text:
+        return "the name has no provider: an OpenAI-compatible server's models are called openai/NAME"
+    text = _message(_WRAPPED.sub("", _PREFIX.sub("", text)).strip())
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]{1,80}>", " ", text)).strip()
     text = redact(text)
     return text[: _LONGEST - 1] + "…" if len(text) > _LONGEST else text or "no reason given"

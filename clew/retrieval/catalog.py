@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 
 from clew.errors import RetrievalError
@@ -107,6 +108,7 @@ class Catalog:
             " source = excluded.source, title = excluded.title, text = excluded.text RETURNING id",
             (folder, path, digest, source, title, text),
         ).fetchone()
+        self.forget_removed([page_point_id(source)])
         return int(row[0])
 
     def finish_pages(self, pages: Sequence[int]) -> None:
@@ -116,7 +118,9 @@ class Catalog:
         self.db.executemany("UPDATE passages SET pending = 0 WHERE page = ?", marks)
 
     def remove_page(self, page: int) -> None:
-        """Forgets a page; the ids of its passages are kept as `removed` until their vectors are gone."""
+        """Forgets a page; the ids of its points are kept as `removed` until their vectors are gone."""
+        (source,) = self.db.execute("SELECT source FROM pages WHERE id = ?", (page,)).fetchone()
+        self.db.execute("INSERT OR IGNORE INTO removed VALUES (?)", (page_point_id(source),))
         self.db.execute("INSERT OR IGNORE INTO removed SELECT id FROM passages WHERE page = ?", (page,))
         self.db.execute("DELETE FROM passages WHERE page = ?", (page,))
         self.db.execute("DELETE FROM pages WHERE id = ?", (page,))
@@ -162,6 +166,12 @@ class Catalog:
         pages = self.db.execute("SELECT count(*) FROM pages WHERE pending = 0").fetchone()[0]
         passages = self.db.execute("SELECT count(*) FROM passages WHERE pending = 0").fetchone()[0]
         return int(pages), int(passages)
+
+
+def page_point_id(source: str) -> int:
+    """The 63-bit id of a whole page among the points."""
+    digest = blake2b(b"page\0" + source.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
 
 
 class _Transaction:

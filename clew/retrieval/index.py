@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 from clew.errors import ConfigError, EmptyCorpus
 
+from .catalog import page_point_id
 from .chunking import DEFAULT, Chunk, ChunkSettings, chunk, passage_id
 from .documents import Document, Unreadable, read_document
 from .embedding import Embedder, SentenceEmbedder
 from .folders import walk
 from .lock import WAIT_SECONDS
-from .opened import OpenStore, page_point_id
+from .opened import OpenStore
 from .sparse import Sparse, passage_vector
 from .store import Point
 

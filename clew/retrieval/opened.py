@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 
 from clew.errors import ConfigError, RetrievalError, StoreMismatch
@@ -75,7 +74,7 @@ class OpenStore:
             lock.release()
             raise
         opened = cls(folder, lock, catalog, store, embedder)
-        if store.count() < catalog.counts()[1]:
+        if store.count() < sum(catalog.counts()):
             opened.close()
             raise RetrievalError(
                 f"the vectors in {str(folder)!r} are incomplete; delete that folder and index the documents again"
@@ -99,12 +98,6 @@ class OpenStore:
         self.store.close()
         self.catalog.close()
         self.lock.release()
-
-
-def page_point_id(source: str) -> int:
-    """The 63-bit id of a whole page among the points."""
-    digest = blake2b(b"page\0" + source.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> 1
 
 
 def _agree(folder: Path, catalog: Catalog, settings: dict[str, str]) -> None:

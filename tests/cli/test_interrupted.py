@@ -55,9 +55,17 @@ def test_ctrl_c_says_how_to_go_on(
     assert indexed("replay", run["run"]).code == 0
 
 
-def test_kill_9_costs_nothing_twice(
+def test_a_second_owner_is_told_who_holds_the_run_and_kill_9_costs_nothing_twice(
     indexed: Clew, here: Path, hanging: ScriptedServer, asking: subprocess.Popen[str]
 ) -> None:
+    (run,) = indexed("runs", "--json").objects
+    assert run["status"] == "running"
+    second = indexed("resume", run["run"])
+    assert second.code == 3 and f"process {asking.pid}" in second.err and "Traceback" not in second.err
+    busy = indexed("search", "barley")
+    assert busy.code == 5 and f"process {asking.pid}" in busy.err
+    assert indexed("show", run["run"]).code == 0 and hanging.count == BEFORE_THE_HANG + 1
+
     asking.kill()
     asking.communicate()
     (run,) = indexed("runs", "--json").objects
@@ -73,21 +81,6 @@ def test_kill_9_costs_nothing_twice(
     assert sum(kind in ("model", "probe") for kind, _ in recorded) == hanging.count - 1
     assert "possibly up to" in result.out.splitlines()[-1]
     assert indexed("replay", run["run"]).code == 0
-
-
-def test_a_second_owner_is_told_who_holds_the_run(
-    indexed: Clew, hanging: ScriptedServer, asking: subprocess.Popen[str]
-) -> None:
-    (run,) = indexed("runs", "--json").objects
-    assert run["status"] == "running"
-    before = hanging.count
-    result = indexed("resume", run["run"])
-    assert result.code in (3, 5) and str(asking.pid) in result.err and "Traceback" not in result.err
-    cot = indexed("show", run["run"])
-    assert cot.code == 0 and "running" in cot.out
-    assert hanging.count == before
-    busy = indexed("search", "barley")
-    assert busy.code == 5 and f"process {asking.pid}" in busy.err
 
 
 def test_an_interrupted_index_is_finished_by_the_same_command(clew: Clew, here: Path) -> None:

@@ -73,6 +73,13 @@ async def test_each_request_extends_the_one_before(capabilities: Capabilities, f
     assert server.unexpected == []
 
 
+@pytest.mark.parametrize(("capabilities", "features"), [(STREAMED, BARE), (RAW_STREAMED, BARE)], ids=["chat", "raw"])
+async def test_a_model_that_repeats_itself_loses_no_text(capabilities: Capabilities, features: Features) -> None:
+    with ScriptedServer(" again" * 500, features=features) as server:
+        reply = await model(server, capabilities=capabilities).extend(BEGUN, stop=[END])
+    assert (reply.text, server.count) == (" again" * 500, 1)
+
+
 @pytest.mark.parametrize("chunk", [1, 2, 3, 5, 7, 100])
 @pytest.mark.parametrize(
     ("capabilities", "features"), [(STREAMED, BARE), (PREFILL, anthropic_like_prefill), (RAW_STREAMED, BARE)]

@@ -24,10 +24,10 @@ from clew.errors import (
     RateLimited,
 )
 from clew.journal import Journal
-from clew.models import Capabilities, Retries, Timeouts
+from clew.models import Capabilities, Model, Retries, Timeouts
 from clew.models.failures import Failure
 from clew.testing import Faulty, Features, Reply, ScriptedServer
-from tests.models.support import END, in_run, model
+from tests.models.support import END, QUICK, in_run, model
 
 pytestmark = pytest.mark.anyio
 
@@ -100,8 +100,9 @@ async def test_a_server_that_falls_silent_once(name: str, fault: Any, stop: tupl
 @pytest.mark.parametrize("fault", SILENT)
 async def test_a_server_that_stays_silent(name: str, fault: Any, stop: tuple[str, ...]) -> None:
     with ScriptedServer(Reply("some text", fault=fault), features=BARE) as server:
+        door = model(server, name, retries=ONCE, timeout=SHORT)
         with pytest.raises(ModelTimeout, match="in time after 2 tries"):
-            await model(server, name, retries=ONCE, timeout=SHORT).chat("q", stop=stop)
+            await door.chat("q", stop=stop)
 
 
 @pytest.mark.parametrize("stop", MODES)
@@ -136,6 +137,24 @@ async def test_an_unknown_host() -> None:
         door = model(server, api_base="http://no-such-host.invalid/v1", retries=ONCE)
     with pytest.raises(ModelUnreachable, match=r"no-such-host\.invalid"):
         await door.chat("q")
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "words"),
+    [
+        ("no-such-model", ModelNotFound, "openai/"),
+        ("openai/gpt-4o-mini", ModelAuthError, "api_key"),
+        ("anthropic/claude-sonnet-4-5", ModelAuthError, "api_key"),
+    ],
+)
+async def test_settings_that_fail_before_anything_is_sent(
+    name: str, error: type[ClewError], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OPENAI_BASE_URL", "OPENAI_API_BASE":
+        monkeypatch.delenv(variable, raising=False)
+    with pytest.raises(error) as raised:
+        await Model(name, retries=QUICK).chat("q")
+    assert words in str(raised.value) and "tries" not in str(raised.value)
 
 
 @pytest.mark.parametrize("dialect", ["vllm", "openai", "anthropic"])

@@ -255,7 +255,7 @@ async def test_kill_9_in_the_middle_loses_nothing(
     tmp_path: Path, library: tuple[Path, Path, IndexReport], corpus: Corpus, embedder: SentenceEmbedder
 ) -> None:
     docs, store = library[0], tmp_path / "store"
-    assert any([kill_when(stop_at, docs, store) for stop_at in (1, 15, 30)])
+    assert any([kill_when(stop_at, docs, store) for stop_at in (1, 30)])
     report = await index_folders([docs], store, embedder=embedder)
     assert report.pages == 5 and report.passages == library[2].passages
     with Corpus.open(store, embedder=embedder) as again:
