@@ -1,9 +1,9 @@
 """What Clew adds to a model call: CPU per step, and calls per second with many runs in flight.
 
-    python benchmarks/model_step.py [--steps 10] [--runs 8] [--seconds 6] [--delay 0.05]
+    python benchmarks/model_step.py [--steps 10] [--rounds 5] [--delay 0.05] [--in-flight 1 16 64]
 
-A stub server in its own process answers every request with the same text over real HTTP. Three clients in one process take
-turns, several rounds each, and medians are reported:
+A stub server in its own process answers every request with the same text over real HTTP. Three clients in one process
+take turns, several rounds each, and medians are reported:
   bare    litellm.acompletion in a loop, the floor;
   loop    LangGraph, two nodes, litellm.acompletion: what one would write by hand;
   clew    the same two nodes with `clew.Model` under `clew.run`, every call recorded in a journal file.

@@ -2,8 +2,8 @@
 
     make demo        (or: python examples/demo.py [FOLDER])
 
-Everything is real except the model: its words are scripted below and served over HTTP by `clew.testing`. The script holds
-no result: what it "knows" is cut out of the pages that retrieval brings, so that without retrieval the demo fails.
+Everything is real except the model: its words are scripted below and served over HTTP by `clew.testing`. The script
+holds no result: what it "knows" is cut out of the pages that retrieval brings; without retrieval the demo fails.
 """
 
 from __future__ import annotations
@@ -18,20 +18,21 @@ import time
 from pathlib import Path
 from typing import Any
 
-QUESTION = "Which method of a context manager is invoked when a with block ends, and what must it return to suppress an exception?"
-FIRST, SECOND = (
-    "with statement context manager method invoked at end of block",
-    "__exit__ return value suppress exception",
+QUESTION = (
+    "Which method of a context manager is invoked when a with block ends, "
+    "and what must it return to suppress an exception?"
 )
+FIRST = "with statement context manager method invoked at end of block"
+SECOND = "__exit__ return value suppress exception"
 
-# The rules of the scripted model: the first whose pattern stands in the request answers it. The last is the beginning.
+# The rules of the scripted model: the first whose pattern stands in the request answers it.
 SCRIPT: list[dict[str, Any]] = [
     {"when": "quick brown fox", "reply": "mps over the lazy dog."},  # the probe: can this server continue a text?
     {
         "when": rf"You help someone(?s:.*)Search query:\n{FIRST}",
         "reply": {
             "template": "**Final Information**\nAt the end of the block the method "
-            "{{ prompt | find('(__exit__)\\\\(\\\\). method is invoked') }} of the context manager is invoked.\nPages: 1"
+            "{{ prompt | find('(__exit__)\\\\(\\\\). method is invoked') }} of the manager is invoked.\nPages: 1"
         },
     },
     {

@@ -137,6 +137,7 @@ async def resume(
     import clew
 
     row = journal.find_run(run_id)
+    history.free(journal, row)  # before the store is opened, which that process may hold too
     new = _given_budget(settings)
     chosen = retry_by_default(journal, row, new) if retry is None else tuple(retry)
     graph, library = _rebuilt(row, settings)

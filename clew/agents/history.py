@@ -61,12 +61,18 @@ def spent(journal: Journal, run: str) -> Spent:
     return Spent(cost, possibly, seconds, effects, unknowns)
 
 
+def free(journal: Journal, row: RunRow) -> None:
+    """Marks a run whose owner is gone as stopped. Raises `RunBusy` while a live process owns it."""
+    if row.status == "running":
+        # Only who takes the lease learns whether its owner still lives.
+        journal.release(row.id, journal.acquire(row.id), status="stopped")
+
+
 def status(journal: Journal, row: RunRow) -> str:
     """In one word: running, stopped (killed or interrupted: resume goes on), or how the answer ended."""
     if row.status == "running":
         try:
-            # Nobody else tells whether the owner lives; a dead owner's lease is free to take.
-            journal.release(row.id, journal.acquire(row.id), status="stopped")
+            free(journal, row)
         except RunBusy:
             return "running"
         except JournalError:

@@ -83,7 +83,7 @@ class RunProgress(Line):
         self.step = self.tokens = self.replayed = 0
         self.usd: float | None = 0.0
         self.begun = time.monotonic()
-        self.doing = "starting"
+        self.doing = "loading"
 
     def __call__(self, event: dict[str, Any]) -> None:
         kind, name = event.get("kind", ""), event.get("event")

@@ -45,7 +45,7 @@ class Cost:
 
     def to_json(self) -> dict[str, Any]:
         """Only the fields that differ from zero."""
-        return {name: value for name, value in asdict(self).items() if value not in (0, False)}
+        return {name: value for name in self.__slots__ if (value := getattr(self, name)) not in (0, False)}
 
     @classmethod
     def from_json(cls, data: dict[str, Any] | None) -> Cost:
@@ -99,10 +99,11 @@ class Ledger:
         self.budget, self.spent, self.possibly = budget, spent, possibly
         self.reserved = FREE
         self.held = FREE
+        self._limits = list(budget.limits())
 
     def check(self, asked: Cost) -> None:
         """Raises `Refused` when `asked` does not fit what is left."""
-        for name, limit in self.budget.limits():
+        for name, limit in self._limits:
             parts = [getattr(part, name) for part in (asked, self.spent, self.possibly, self.reserved, self.held)]
             if not parts[0] and parts[0] is not None:
                 continue
@@ -122,7 +123,8 @@ class Ledger:
         """Ends a reservation: what was spent, and what may have been."""
         self.reserved -= _known(asked)
         self.spent += spent
-        self.possibly += possibly
+        if possibly is not FREE:
+            self.possibly += possibly
 
 
 class Hold:

@@ -88,7 +88,7 @@ def _write(journal: Journal, db: Any, run: str, segments: list[dict[str, Any]], 
         if parent not in known:
             raise JournalError(f"segment {head!r} names the parent {parent!r}, which is not above it")
         segment = Segment(**data)
-        known[head] = known[parent].append(segment, head)
+        known[head] = known[parent].append(Segment(**redact_json(data)), head)
         # Segments are shared by all runs of a file: a false head would put words into another conversation. What was
         # masked late, when its text had been used already, has the head of that text.
         if known[parent].append(segment).head != head and MASK not in _line(data):

@@ -14,6 +14,8 @@ from clew.journal.cost import FREE, Cost
 from clew.journal.store import Journal
 from clew.journal.transcript import Transcript
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -153,7 +155,7 @@ class Record:
 
     def finish(self, row: Known, state: str, outcome: Any, cost: Cost, possibly: Cost, seconds: float) -> None:
         """Writes the outcome of a started effect; `possibly` is what this try may have cost beyond `cost`."""
-        possibly = row.possibly + possibly
+        possibly = row.possibly if possibly is FREE else row.possibly + possibly
         with self._writing() as db:
             self._update(
                 db, row.seq, state=state, outcome=None if outcome is None else self.journal.texts.pack(db, outcome),
@@ -229,5 +231,7 @@ class Record:
 
 
 def _dump(cost: Cost) -> str | None:
+    if cost is FREE:
+        return None
     data = cost.to_json()
-    return json.dumps(data, separators=(",", ":")) if data else None
+    return _encode(data) if data else None

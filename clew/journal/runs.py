@@ -29,6 +29,8 @@ RETRIABLE = frozenset({"failed", "refused", "cancelled"})
 # How long a recorded cancellation is waited for, beyond the time that it took, while nothing else of the run moves.
 PATIENCE_S = 1.0
 
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
 _run: ContextVar[Run | None] = ContextVar("clew_run", default=None)
 
 
@@ -236,8 +238,7 @@ class Run:
         asks. Counts one more occurrence."""
         self._asked += 1
         place, execution = here(self.nodes)
-        canonical = json.dumps(request, sort_keys=True, separators=(",", ":"))
-        base = (place, kind, blake2b(canonical.encode(), digest_size=16).hexdigest(), within)
+        base = (place, kind, blake2b(_canonical(request).encode(), digest_size=16).hexdigest(), within)
         occurrence = self.nodes.count(execution, base)
         ordinal = self.nodes.count(execution, (place, kind, within))
         key = blake2b("\0".join((*base, str(occurrence))).encode(), digest_size=16).hexdigest()

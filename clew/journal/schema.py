@@ -32,19 +32,17 @@ MIGRATIONS: list[str] = [
     );
     CREATE TABLE texts (
         id INTEGER PRIMARY KEY,
-        hash BLOB NOT NULL UNIQUE,
         text TEXT NOT NULL
     );
     CREATE TABLE segments (
-        id INTEGER PRIMARY KEY,
-        head BLOB NOT NULL UNIQUE,      -- hash over the whole chain up to here
-        parent INTEGER REFERENCES segments (id),
+        head BLOB PRIMARY KEY,          -- hash over the whole chain up to here
+        parent BLOB,                    -- head of the segment before; NULL for the first
         role TEXT NOT NULL,
         origin TEXT NOT NULL,
         effect TEXT,                    -- key of the model call that wrote the text
         extra TEXT,                     -- JSON
         text INTEGER NOT NULL REFERENCES texts (id)
-    );
+    ) WITHOUT ROWID;
     CREATE TABLE events (
         seq INTEGER PRIMARY KEY,
         run TEXT NOT NULL REFERENCES runs (id),
@@ -79,9 +77,10 @@ def open_database(path: str, durability: str) -> sqlite3.Connection:
     try:
         version = _version(db, path)
         db.execute(f"PRAGMA synchronous = {durability.upper()}")
+        # 16 MiB: a checkpoint flushes, and between two of them pages that change often are written back once.
+        db.execute("PRAGMA wal_autocheckpoint = 4000")
         if version < len(MIGRATIONS):
-            # 8 KiB pages hold several texts of common length; half of a 4 KiB page would stay empty.
-            db.execute("PRAGMA page_size = 8192")
+            db.execute("PRAGMA page_size = 4096")
             _use_wal(db)
             _migrate(db, path)
         return db

@@ -1,4 +1,4 @@
-"""Texts and transcripts of a journal file: each text and each segment is stored once, whoever refers to it."""
+"""Texts and transcripts of a journal file: a segment is stored once, whoever refers to it, and so are new texts."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from hashlib import blake2b
 from typing import Any
 
 from clew.errors import JournalError
-from clew.journal.redact import redact, redact_json
 from clew.journal.transcript import EMPTY_HEAD, Segment, Transcript
 
 # Shorter strings cost less in place than a row and a reference.
 _LONG_TEXT = 96
 _CACHED = 50_000
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 Read = Callable[[str, tuple[Any, ...]], list[Any]]
 
@@ -27,31 +28,31 @@ class Texts:
 
     def __init__(self, read: Read) -> None:
         self._read = read
+        # What this process has stored or found. A text that another process stored is stored again: an index over all
+        # texts would cost every write more than that.
         self._text_ids: dict[bytes, int] = {}
-        self._segment_ids: dict[str, int] = {}
+        self._heads: set[str] = set()
 
     def forget(self) -> None:
-        """Drops what was learned about ids: rows of a transaction that was rolled back do not exist."""
+        """Drops what was learned: rows of a transaction that was rolled back do not exist."""
         self._text_ids.clear()
-        self._segment_ids.clear()
+        self._heads.clear()
 
     def put(self, db: sqlite3.Connection, text: str) -> int:
         """The id of `text` (already redacted)."""
         digest = blake2b(text.encode(), digest_size=16).digest()
         known = self._text_ids.get(digest)
-        if known is not None:
-            return known
-        row = db.execute("SELECT id FROM texts WHERE hash = ?", (digest,)).fetchone()
-        if row is None:
-            row = (db.execute("INSERT INTO texts (hash, text) VALUES (?, ?)", (digest, text)).lastrowid,)
-        if len(self._text_ids) > _CACHED:
-            self._text_ids.clear()
-        self._text_ids[digest] = row[0]
-        return int(row[0])
+        if known is None:
+            known = db.execute("INSERT INTO texts (text) VALUES (?)", (text,)).lastrowid
+            assert known is not None
+            if len(self._text_ids) > _CACHED:
+                self._text_ids.clear()
+            self._text_ids[digest] = known
+        return known
 
     def pack(self, db: sqlite3.Connection, value: Any) -> str:
         """`value` (already redacted) as JSON text, its long strings replaced by references to stored texts."""
-        return json.dumps(self._pack(db, value), ensure_ascii=False, separators=(",", ":"))
+        return _encode(self._pack(db, value))
 
     def _pack(self, db: sqlite3.Connection, value: Any) -> Any:
         if isinstance(value, str):
@@ -79,32 +80,30 @@ class Texts:
     def put_transcript(self, db: sqlite3.Connection, transcript: Transcript) -> None:
         """Stores those segments that the file lacks."""
         missing: list[tuple[str, Segment]] = []
-        found: int | None = None
+        parent: bytes | None = None
         for head, segment in transcript.links():
-            found = self._segment_id(db, head)
-            if found is not None:
+            if self._has(db, head):
+                parent = bytes.fromhex(head)
                 break
             missing.append((head, segment))
+        if len(self._heads) > _CACHED:
+            self._heads.clear()
         for head, segment in reversed(missing):
-            extra = json.dumps(redact_json(segment.extra), sort_keys=True) if segment.extra else None
-            found = db.execute(
+            own = bytes.fromhex(head)
+            extra = json.dumps(segment.extra, sort_keys=True) if segment.extra else None
+            db.execute(
                 "INSERT INTO segments (head, parent, role, origin, effect, extra, text) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    bytes.fromhex(head), found, segment.role, segment.origin, segment.effect, extra,
-                    self.put(db, redact(segment.text)),
-                ),
-            ).lastrowid  # fmt: skip
-            assert found is not None
-            if len(self._segment_ids) > _CACHED:
-                self._segment_ids.clear()
-            self._segment_ids[head] = found
+                (own, parent, segment.role, segment.origin, segment.effect, extra, self.put(db, segment.text)),
+            )
+            self._heads.add(head)
+            parent = own
 
-    def _segment_id(self, db: sqlite3.Connection, head: str) -> int | None:
-        known = self._segment_ids.get(head)
-        if known is None:
-            row = db.execute("SELECT id FROM segments WHERE head = ?", (bytes.fromhex(head),)).fetchone()
-            known = row[0] if row else None
-        return known
+    def _has(self, db: sqlite3.Connection, head: str) -> bool:
+        if head not in self._heads:
+            if db.execute("SELECT 1 FROM segments WHERE head = ?", (bytes.fromhex(head),)).fetchone() is None:
+                return False
+            self._heads.add(head)
+        return True
 
     def transcript(self, head: str) -> Transcript | None:
         """The chain that ends in `head`; None when the file does not have it."""
@@ -116,14 +115,14 @@ class Texts:
             raise JournalError(f"{head!r} is not the head of a transcript: give 32 hexadecimal digits") from error
         rows = self._read(
             """
-            WITH RECURSIVE chain (id, depth) AS (
-                SELECT id, 0 FROM segments WHERE head = ?
+            WITH RECURSIVE chain (head, depth) AS (
+                SELECT head, 0 FROM segments WHERE head = ?
                 UNION ALL
-                SELECT s.parent, chain.depth + 1 FROM chain JOIN segments s ON s.id = chain.id
+                SELECT s.parent, chain.depth + 1 FROM chain JOIN segments s ON s.head = chain.head
                 WHERE s.parent IS NOT NULL
             )
             SELECT s.head, s.role, t.text, s.origin, s.effect, s.extra
-            FROM chain JOIN segments s ON s.id = chain.id JOIN texts t ON t.id = s.text ORDER BY chain.depth DESC
+            FROM chain JOIN segments s ON s.head = chain.head JOIN texts t ON t.id = s.text ORDER BY chain.depth DESC
             """,
             (digest,),
         )

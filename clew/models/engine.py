@@ -10,6 +10,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -172,8 +173,7 @@ def _load() -> Any:
     # Read when LiteLLM is imported: the bundled price map, not a download, and no .env file of the current folder.
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
-    import litellm
-
+    litellm: Any = import_module("litellm")
     if not _configured:
         litellm.telemetry = False
         litellm.suppress_debug_info = True

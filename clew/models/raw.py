@@ -99,12 +99,16 @@ def named_stop(choice: Any) -> str | None:
     return None
 
 
+def peek(thing: Any, name: str) -> Any:
+    """A field that may be missing; `getattr` with a default makes pydantic build an exception for each one that is."""
+    value = vars(thing).get(name)
+    return value if value is not None else (thing.__pydantic_extra__ or {}).get(name)
+
+
 def extra_field(choice: Any, name: str) -> Any:
     """A field outside OpenAI's protocol: LiteLLM keeps it on the object or in `provider_specific_fields`."""
-    value = getattr(choice, name, None)
-    if value is None:
-        value = (getattr(choice, "provider_specific_fields", None) or {}).get(name)
-    return value
+    value = peek(choice, name)
+    return value if value is not None else (peek(choice, "provider_specific_fields") or {}).get(name)
 
 
 def usage_of(response: Any) -> dict[str, Any] | None:
@@ -128,7 +132,8 @@ def chunk_token_ids(choice: Any) -> list[int] | None:
 
 
 def chunk_logprobs(choice: Any) -> list[tuple[str, float]] | None:
-    content = getattr(getattr(choice, "logprobs", None), "content", None)
+    logprobs = peek(choice, "logprobs")
+    content = None if logprobs is None else getattr(logprobs, "content", None)
     return [(token.token, token.logprob) for token in content] if content else None
 
 

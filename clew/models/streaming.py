@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from clew.models.failures import Malformed
-from clew.models.raw import Raw, chunk_logprobs, chunk_token_ids, usage_of
+from clew.models.raw import Raw, chunk_logprobs, chunk_token_ids, peek, usage_of
 from clew.models.retry import Timeouts
 
 
@@ -84,7 +84,7 @@ async def read_stream(
                 continue
             choice = chunk.choices[0]
             delta = choice.delta
-            thought, text = getattr(delta, "reasoning_content", None) or "", delta.content or ""
+            thought, text = peek(delta, "reasoning_content") or "", delta.content or ""
             if merge is not None:
                 thought, text = "", merge(thought, text)
             if thought:
@@ -113,9 +113,13 @@ async def read_stream(
 
 async def _idle_limited(stream: Any, idle: float, clock: asyncio.Timeout, deadline: float) -> AsyncIterator[Any]:
     loop = asyncio.get_running_loop()
+    limit = 0.0
     async for chunk in stream:
         yield chunk
-        clock.reschedule(min(loop.time() + idle, deadline))
+        # A timer per chunk would cost as much as the chunk: the limit may come a tenth early.
+        if loop.time() + 0.9 * idle > limit:
+            limit = min(loop.time() + idle, deadline)
+            clock.reschedule(limit)
 
 
 def _ended_silently(stream: Any) -> bool:

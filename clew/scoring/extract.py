@@ -10,8 +10,8 @@ _BOXED = re.compile(r"\\f?boxed\s*\{")
 _FENCE = re.compile(r"^[ \t]*```[ \t]*([\w+-]*)[^\n]*\n(.*?)^[ \t]*```", re.DOTALL | re.MULTILINE)
 # Weak models state the answer without a box; a whole line that says so is taken, prose that mentions answers is not.
 _SAID = re.compile(
-    r"^[\s>*_#-]*(?:(?:so|thus|therefore),? )?(?:the |my )?(?:(?:final |correct )?answer(?: is)?\s*[:：]|final answer is\b)"
-    r"[\s*_]*(\S.*)$",
+    r"^[\s>*_#-]*(?:(?:so|thus|therefore),? )?(?:the |my )?"
+    r"(?:(?:final |correct )?answer(?: is)?\s*[:：]|final answer is\b)[\s*_]*(\S.*)$",
     re.IGNORECASE | re.MULTILINE,
 )
 _WRAPPED = re.compile(r"^\\(?:text|mathrm|textbf|mathbf)\s*\{(.*)\}$", re.DOTALL)

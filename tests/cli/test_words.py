@@ -12,8 +12,15 @@ from clew.cli import words
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.04, "0.0 s"), (3.25, "3.2 s"), (59.97, "1 min 00 s"), (125, "2 min 05 s"), (4320, "1 h 12 min"), (273600, "3 d 4 h")],
-)  # fmt: skip
+    [
+        (0.04, "0.0 s"),
+        (3.25, "3.2 s"),
+        (59.97, "1 min 00 s"),
+        (125, "2 min 05 s"),
+        (4320, "1 h 12 min"),
+        (273600, "3 d 4 h"),
+    ],
+)
 def test_durations(seconds: float, text: str) -> None:
     assert words.duration(seconds) == text
 
