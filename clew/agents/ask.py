@@ -20,6 +20,12 @@ BUILDER = "clew.agents.ask:build"
 _SHAPE = ("method", "model", "reader_model", "temperature", "max_tokens", "max_searches", "top_k")
 _PLACES = ("api_base", "store", "embedder", "timeout", "price_in", "price_out")
 
+# Benchmarks want the fewest words; a person who asks wants the whole answer.
+FORMS: dict[TaskKind, str] = {
+    "qa": "Answer the question completely, in one to three sentences. "
+    "Put these sentences, and nothing else, inside \\boxed{}."
+}
+
 Watcher = Callable[[dict[str, Any]], None]
 
 
@@ -36,11 +42,12 @@ def graph_of(settings: Settings, library: doors.Library | None) -> Graph:
 
     model = doors.model(settings)
     if settings.method == "cot":
-        return cot(model, recipe=recipe(settings))
+        return cot(model, forms=FORMS, recipe=recipe(settings))
     reader = doors.model(settings, settings.reader_model) if settings.reader_model else None
     own = {"max_searches": settings.max_searches, "top_k": settings.top_k}
     options: dict[str, Any] = {name: value for name, value in own.items() if value is not None}
-    return search_o1(model, library or doors.library(settings), reader=reader, recipe=recipe(settings), **options)
+    library = library or doors.library(settings)
+    return search_o1(model, library, reader=reader, forms=FORMS, recipe=recipe(settings), **options)
 
 
 def recipe(settings: Settings) -> Any:

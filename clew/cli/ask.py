@@ -248,8 +248,10 @@ def _show(id: str, answer: Answer, spent: Any, settings: Settings, as_json: bool
         if answer.evidence:
             words.out()
             words.out("Sources")
-            for number, evidence in enumerate(answer.evidence, 1):
-                words.out(source_words(number, evidence.title, evidence.source))
+            # Several passages of one page are one source to a reader; --json has them all.
+            pages = {evidence.source: evidence.title for evidence in answer.evidence}
+            for number, (source, title) in enumerate(pages.items(), 1):
+                words.out(source_words(number, title, source))
         words.out(("\n" if answer.text else "") + f"run {id} · {spent_words(spent)}")
     if answer.status != "ok":
         words.say(_ending(id, answer, settings))

@@ -204,10 +204,10 @@ def _head(row: RunRow, status: str, spent: Spent) -> None:
             words.out(f"{words.bold(name.ljust(9))} {first}")
             for further in rest:
                 words.out(f"{'':9} {further}")
-    sources = (row.answer or {}).get("evidence") or []
-    for number, source in enumerate(sources, 1):
+    pages = {item["source"]: item["title"] for item in (row.answer or {}).get("evidence") or []}
+    for number, (source, title) in enumerate(pages.items(), 1):
         label = words.bold("source".ljust(9)) if number == 1 else " " * 9
-        words.out(f"{label} {source_words(number, source['title'], source['source'])}")
+        words.out(f"{label} {source_words(number, title, source)}")
     words.out()
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,17 +104,14 @@ class Record:
 
     # Writing -------------------------------------------------------------------------------------------------
 
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self.journal.transaction() as db:
-            for seq, reserve in self._holds.items():
-                self._update(db, seq, reserve=reserve)
-            yield db
-        self._holds.clear()
-
     def later(self, hold: Known, active: bool) -> None:
         """Notes that a hold was given back or renewed; written together with the next event."""
         self._holds[hold.seq] = _dump(hold.reserve) if active else None
+
+    def _write_holds(self, db: sqlite3.Connection) -> None:
+        for seq, reserve in self._holds.items():
+            self._update(db, seq, reserve=reserve)
+        self._holds.clear()
 
     def keep(self, transcript: Transcript) -> None:
         with self.journal.transaction() as db:
@@ -132,7 +127,8 @@ class Record:
         parent: str | None,
     ) -> Known:
         """Marks an effect as started, before it is performed."""
-        with self._writing() as db:
+        with self.journal.transaction() as db:
+            self._write_holds(db)
             for transcript in transcripts:
                 self.journal.texts.put_transcript(db, transcript)
             if known is None:
@@ -156,7 +152,8 @@ class Record:
     def finish(self, row: Known, state: str, outcome: Any, cost: Cost, possibly: Cost, seconds: float) -> None:
         """Writes the outcome of a started effect; `possibly` is what this try may have cost beyond `cost`."""
         possibly = row.possibly if possibly is FREE else row.possibly + possibly
-        with self._writing() as db:
+        with self.journal.transaction() as db:
+            self._write_holds(db)
             self._update(
                 db, row.seq, state=state, outcome=None if outcome is None else self.journal.texts.pack(db, outcome),
                 cost=_dump(cost), possibly=_dump(possibly), seconds=round(seconds, 6), ended=self._next_tick(),
@@ -165,7 +162,8 @@ class Record:
 
     def drop(self, row: Known) -> None:
         """Takes back the start of an effect that was not performed."""
-        with self._writing() as db:
+        with self.journal.transaction() as db:
+            self._write_holds(db)
             self._update(db, row.seq, state="cancelled")  # raises when the lease is lost
             db.execute("DELETE FROM events WHERE seq = ?", (row.seq,))
         del self.known[row.key]
@@ -182,7 +180,8 @@ class Record:
         parent: str | None = None,
     ) -> Known:
         """Records an event that has its outcome at once: a note, a refusal, a hold."""
-        with self._writing() as db:
+        with self.journal.transaction() as db:
+            self._write_holds(db)
             if known is None:
                 row = self._insert(db, address, request, state, outcome, reserve, parent)
             else:

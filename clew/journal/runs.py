@@ -144,6 +144,10 @@ class Run:
         if self.record.find(address) is None and self.mode == "live":
             self.record.write(address, None, data, "note", parent=inside[0] if inside else None)
 
+    def _tell(self, event: str, row: Known, **more: Any) -> None:
+        if self._watch is not None:
+            self._watch({"event": event, "kind": row.kind, "place": row.place, "key": row.key, **more})
+
     def hold(self, cost: Cost) -> Hold:
         """Sets budget aside for one later effect. Raises `Refused` when it does not fit; the decision is recorded."""
         request = cost.to_json()
@@ -215,7 +219,7 @@ class Run:
         self.ledger.reserve(reserve)
         trying = self._in_flight[base] = _Trying(row.key, execution, asyncio.Event())
         try:
-            self.emit({"event": "started", **_about(row)})
+            self._tell("started", row)
             end = await self._try(kind, (row.key, row.unknowns), perform, reserve, cost)
             self._settle(row, end, reserve)
         finally:
@@ -268,12 +272,11 @@ class Run:
 
     def _recorded(self, known: Known) -> Effect:
         self.replayed += 1
-        event = {"event": "replayed", **_about(known), "cost": known.cost}
         if known.state in ("failed", "refused"):
-            self.emit(event)
+            self._tell("replayed", known, cost=known.cost)
             raise self._recorded_error(known)
         outcome = self.journal.outcome(known.seq)
-        self.emit({**event, "outcome": outcome})
+        self._tell("replayed", known, cost=known.cost, outcome=outcome)
         return Effect(known.key, outcome, known.cost, True)
 
     def _recorded_error(self, known: Known) -> ClewError:
@@ -325,12 +328,11 @@ class Run:
             self.record.drop(row)
             return
         self.record.finish(row, end.state, end.outcome, end.spent, end.possibly, end.seconds)
-        event = {"event": end.state, **_about(row)}
         if end.state == "finished":
             self.performed += 1
-            self.emit({**event, "cost": end.spent, "outcome": end.outcome})
+            self._tell("finished", row, cost=end.spent, outcome=end.outcome)
         else:
-            self.emit({**event, "error": str(end.error)})
+            self._tell(end.state, row, error=str(end.error))
 
 
 def enter(run: Run) -> None:
@@ -396,7 +398,3 @@ async def effect(
 def note(kind: str, data: dict[str, Any]) -> None:
     """Records a free event (a hint, a verdict, a reward, a visit count) at the current address of the current run."""
     current().note(kind, data)
-
-
-def _about(row: Known) -> dict[str, Any]:
-    return {"kind": row.kind, "place": row.place, "key": row.key}

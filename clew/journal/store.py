@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -239,21 +240,12 @@ class Journal:
 
     def insert_event(self, db: sqlite3.Connection, token: str, **columns: Any) -> int:
         """Adds a row if `token` still is the run's lease, and returns its seq. Raises `RunBusy` otherwise."""
-        names = ", ".join(columns)
-        marks = ", ".join("?" * len(columns))
-        done = db.execute(
-            f"INSERT INTO events ({names}) SELECT {marks} WHERE EXISTS (SELECT 1 FROM runs WHERE id = ? AND lease = ?)",
-            (*columns.values(), columns["run"], token),
-        )
+        done = db.execute(_insert_sql(tuple(columns)), (*columns.values(), columns["run"], token))
         self._fence(done.rowcount, columns["run"])
         return int(done.lastrowid or 0)
 
     def update_event(self, db: sqlite3.Connection, token: str, run: str, seq: int, **columns: Any) -> None:
-        names = ", ".join(f"{name} = ?" for name in columns)
-        done = db.execute(
-            f"UPDATE events SET {names} WHERE seq = ? AND EXISTS (SELECT 1 FROM runs WHERE id = ? AND lease = ?)",
-            (*columns.values(), seq, run, token),
-        )
+        done = db.execute(_update_sql(tuple(columns)), (*columns.values(), seq, run, token))
         self._fence(done.rowcount, run)
 
     def _fence(self, rowcount: int, run: str) -> None:
@@ -304,6 +296,20 @@ class Journal:
         event.reserve, event.cost, event.possibly = map(_cost, (event.reserve, event.cost, event.possibly))
         event.inherited = bool(event.inherited)
         return event
+
+
+# An event is written only under the lease of its run; the same few statements come again and again.
+_HELD = "EXISTS (SELECT 1 FROM runs WHERE id = ? AND lease = ?)"
+
+
+@lru_cache
+def _insert_sql(names: tuple[str, ...]) -> str:
+    return f"INSERT INTO events ({', '.join(names)}) SELECT {', '.join('?' * len(names))} WHERE {_HELD}"
+
+
+@lru_cache
+def _update_sql(names: tuple[str, ...]) -> str:
+    return f"UPDATE events SET {', '.join(f'{name} = ?' for name in names)} WHERE seq = ? AND {_HELD}"
 
 
 def _cost(text: Any) -> Cost:

@@ -82,7 +82,8 @@ class Texts:
         missing: list[tuple[str, Segment]] = []
         parent: bytes | None = None
         for head, segment in transcript.links():
-            if self._has(db, head):
+            # The last two, a reply and what was said to it, are new as a rule: they are not looked for.
+            if head in self._heads or (len(missing) >= 2 and self._stored(db, head)):
                 parent = bytes.fromhex(head)
                 break
             missing.append((head, segment))
@@ -92,18 +93,15 @@ class Texts:
             own = bytes.fromhex(head)
             extra = json.dumps(segment.extra, sort_keys=True) if segment.extra else None
             db.execute(
-                "INSERT INTO segments (head, parent, role, origin, effect, extra, text) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO segments (head, parent, role, origin, effect, extra, text) VALUES (?, ?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT DO NOTHING",
                 (own, parent, segment.role, segment.origin, segment.effect, extra, self.put(db, segment.text)),
             )
             self._heads.add(head)
             parent = own
 
-    def _has(self, db: sqlite3.Connection, head: str) -> bool:
-        if head not in self._heads:
-            if db.execute("SELECT 1 FROM segments WHERE head = ?", (bytes.fromhex(head),)).fetchone() is None:
-                return False
-            self._heads.add(head)
-        return True
+    def _stored(self, db: sqlite3.Connection, head: str) -> bool:
+        return db.execute("SELECT 1 FROM segments WHERE head = ?", (bytes.fromhex(head),)).fetchone() is not None
 
     def transcript(self, head: str) -> Transcript | None:
         """The chain that ends in `head`; None when the file does not have it."""

@@ -23,7 +23,7 @@ class Ranking:
     first. `depth`: candidates of each search.
     """
 
-    sparse: float = 0.5
+    sparse: float = 0.45
     whole: float = 0.25
     symbol_sparse: float = 0.7
     symbol_whole: float = 0.1

@@ -242,7 +242,7 @@ async def test_a_recipe_rebuilds_the_graph(journal: Journal) -> None:
     [
         ("os:system", "none of the trusted"),
         ("clew.journal.lease:sqlite3", "none of the trusted"),
-        ("clew.journal.record:contextmanager", "none of the trusted"),  # a trusted module's import is not its own
+        ("clew.journal.store:contextmanager", "none of the trusted"),  # a trusted module's import is not its own
         ("clew.journal.nowhere:f", "cannot be imported"),
         ("clew.journal.lease:nothing", "cannot be imported"),
         ("clew..x:f", "cannot be imported"),
