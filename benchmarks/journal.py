@@ -8,9 +8,9 @@ writers take turns, several rounds each, and medians are reported:
           with an UPDATE of the reply after;
   clew    `effect` inside a run: address, look-up, budget, redaction, transcript, started, finished.
 Nothing is performed. `floor` and `clew` are wall time, `fastest` is the fastest tenth of a round, which a busy machine
-disturbs least, and `cpu` the processor time of `clew`. Bytes are those of the closed file; runs of few steps share one file, as
-they do in use, until it holds as many steps as the longest run. `own file` is the same for a single run in a new file,
-whose empty tables weigh most when the run is short.
+disturbs least, and `cpu` the processor time of `clew`. Bytes are those of the closed file; runs of few steps share one
+file, as they do in use, until it holds as many steps as the longest run. `own file` is the same for a single run in a
+new file, whose empty tables weigh most when the run is short.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Recall of pages on a set of questions: BM25, the embedding model, plain fusion of both, and Clew's search.
 
-    python benchmarks/devset/run.py QUESTIONS.jsonl DOCUMENTS --store FOLDER [--misses]
+    python benchmarks/devset/run.py QUESTIONS.jsonl DOCUMENTS --store FOLDER [--vectors FILE] [--misses]
 
 Each line of QUESTIONS.jsonl has `kind`, `query` and `pages` (paths inside DOCUMENTS; finding any of them counts). All
 four rankings see the same passages and the same vectors:
@@ -9,6 +9,8 @@ four rankings see the same passages and the same vectors:
 - dense: cosine of query and passage, likewise;
 - RRF: the two lists of pages (100 each) fused by 1 / (60 + rank);
 - Clew: `Corpus.find`.
+
+`--vectors` keeps every embedded text in a file, so that a change of anything but texts and model is tried in seconds.
 """
 
 from __future__ import annotations
@@ -18,14 +20,16 @@ import asyncio
 import json
 import math
 import re
+import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
 
-from clew.retrieval import Corpus, IndexProgress, index_folders
+from clew.retrieval import Corpus, IndexProgress, SentenceEmbedder, index_folders
 
 DEPTH = 100
 CUTS = (1, 5, 10)
@@ -112,6 +116,32 @@ def rankings(corpus: Corpus, questions: list[Question]) -> dict[str, list[list[s
     return found
 
 
+class Remembering:
+    """An embedder that keeps the vectors of passages in a SQLite file."""
+
+    def __init__(self, embedder: SentenceEmbedder, file: Path) -> None:
+        self.embedder, self.name, self.size = embedder, embedder.name, embedder.size
+        self.max_tokens, self.count, self.cut, self.query = (
+            embedder.max_tokens,
+            embedder.count,
+            embedder.cut,
+            embedder.query,
+        )
+        self.db = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+        self.db.execute("CREATE TABLE IF NOT EXISTS vectors (text BLOB PRIMARY KEY, vector BLOB) WITHOUT ROWID")
+
+    def passages(self, texts: Sequence[str], done: Callable[[int], None] | None = None) -> np.ndarray:
+        keys = [blake2b(f"{self.name}\n{text}".encode(), digest_size=16).digest() for text in texts]
+        known = {key: self.db.execute("SELECT vector FROM vectors WHERE text = ?", (key,)).fetchone() for key in keys}
+        new = [place for place, key in enumerate(keys) if known[key] is None]
+        for place, vector in zip(new, self.embedder.passages([texts[place] for place in new], done), strict=True):
+            known[keys[place]] = (vector.tobytes(),)
+        self.db.execute("BEGIN")
+        self.db.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", [(keys[p], known[keys[p]][0]) for p in new])
+        self.db.execute("COMMIT")
+        return np.stack([np.frombuffer(known[key][0], dtype=np.float32) for key in keys])
+
+
 def table(questions: list[Question], found: dict[str, list[list[str]]]) -> str:
     kinds = [*dict.fromkeys(question.kind for question in questions), "all"]
     lines = ["| | " + " | ".join(f"{kind} ({_count(questions, kind)})" for kind in kinds) + " |"]
@@ -139,17 +169,20 @@ def main() -> None:
     parser.add_argument("questions", type=Path)
     parser.add_argument("documents", type=Path)
     parser.add_argument("--store", type=Path, required=True)
+    parser.add_argument("--vectors", type=Path, help="a file that keeps embedded texts")
     parser.add_argument("--misses", action="store_true", help="list questions whose page is not among the first five")
     given = parser.parse_args()
 
     def progress(at: IndexProgress) -> None:
         print(f"\r{at.files}/{at.files_total} files, {at.passages} passages, {at.seconds:.0f} s", end="", flush=True)
 
-    report = asyncio.run(index_folders([given.documents], given.store, progress=progress))
+    model = SentenceEmbedder()
+    embedder = Remembering(model, given.vectors) if given.vectors else model
+    report = asyncio.run(index_folders([given.documents], given.store, embedder=embedder, progress=progress))
     print(f"\n{report.pages} pages, {report.passages} passages")
     rows = [json.loads(line) for line in given.questions.read_text().splitlines()]
     questions = [Question(row["kind"], row["query"], tuple(row["pages"])) for row in rows]
-    with Corpus.open(given.store) as corpus:
+    with Corpus.open(given.store, embedder=embedder) as corpus:
         found = rankings(corpus, questions)
     print("Recall of pages at 1 / 5 / 10\n")
     print(table(questions, found))

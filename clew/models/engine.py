@@ -99,8 +99,10 @@ class Door:
     def _compatible(self) -> bool:
         """Whether this is an OpenAI-compatible server other than OpenAI's own."""
         base = pricing.base_of(self.name, self.api_base)
-        known = self.name.startswith(("openai/", "hosted_vllm/", "text-completion-openai/"))
-        return known and base is not None and not (urlsplit(base).hostname or "").endswith("openai.com")
+        if base is None or not self.name.startswith(("openai/", "hosted_vllm/", "text-completion-openai/")):
+            return False
+        parts = urlsplit(base)
+        return not parts.query and not (parts.hostname or "").endswith("openai.com")
 
     async def _plain_completion(self, litellm: Any, prompt: str, options: dict[str, Any], stream: bool) -> Any:
         model = self.name if self.name.startswith("text-completion") else f"text-completion-openai/{bare(self.name)}"

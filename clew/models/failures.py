@@ -160,10 +160,10 @@ def _inner(error: Exception) -> Exception:
     """The failure behind LiteLLM's wrapper for streams that break half-way."""
     if type(error).__name__ != "MidStreamFallbackError":
         return error
-    original = getattr(error, "original_exception", None)
+    original: Exception | None = getattr(error, "original_exception", None)
     if original is None or not _headers(list(_chain(original))):
         return Malformed(f"the stream broke off: {_detail(str(original or error))}")
-    return original  # type: ignore[no-any-return]
+    return original
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -62,9 +62,6 @@ class Retries:
         return min(failure.retry_after, self.cap_asked) + jittered * 0.1
 
 
-NONE = Retries(rate_limit=0, server=0, connection=0, timeout=0, bad_reply=0)
-
-
 @dataclass(slots=True)
 class Tries:
     """What the tries of one call were. `maybe_paid` counts failed ones that the provider may have billed."""

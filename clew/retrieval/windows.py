@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from .tokens import terms
 
+# A shorter rest between two windows says nothing.
+_SHORTEST = 40
 _ENDS = re.compile(r"\n+|(?<=[.!?])\s+")
 
 
@@ -36,21 +38,23 @@ def best_windows(text: str, query: str, snippet: str = "", *, n: int = 3, max_ch
         return [Window(0, len(text), text, 1.0)]
     marks = _marks(text, query, snippet)
     windows: list[Window] = []
-    taken: list[tuple[int, int]] = []
+    gaps = [(0, len(text))]
     while len(windows) < n:
-        free = [mark for mark in marks if not any(start <= mark[0] < end for start, end in taken)]
-        found = _densest(free, max_chars)
-        if found is None:
+        found = []
+        for low, high in gaps:
+            # A stretch may not reach over a window that is taken, so each gap between windows is looked at by itself.
+            stretch = _densest([mark for mark in marks if low <= mark[0] < high], max_chars)
+            if stretch is not None:
+                found.append((stretch[1], stretch[0], low, high))
+        if not found:
             break
-        centre, score = found
-        start, end = _around(text, centre, max_chars, taken)
-        if end - start < min(40, max_chars) and windows:
-            taken.append((centre, centre + 1))
-            continue
-        taken.append((start, end))
+        score, centre, low, high = max(found)
+        start, end = _around(text, centre, max_chars, low, high)
         windows.append(Window(start, end, text[start:end], score))
+        gaps.remove((low, high))
+        gaps += [gap for gap in ((low, start), (end, high)) if gap[1] - gap[0] >= min(_SHORTEST, max_chars)]
     if not windows:
-        start, end = _around(text, 0, max_chars, [])
+        start, end = _around(text, 0, max_chars, 0, len(text))
         windows.append(Window(start, end, text[start:end], 0.0))
     return windows
 
@@ -91,13 +95,11 @@ def _densest(marks: list[tuple[int, str, float]], width: int) -> tuple[int, floa
             best = (score, left, right)
     if best is None:
         return None
-    return (marks[best[1]][0] + marks[best[2]][0]) // 2, best[0]
+    return (marks[best[1]][0] + marks[best[2]][0]) // 2, round(best[0], 6)
 
 
-def _around(text: str, centre: int, width: int, taken: list[tuple[int, int]]) -> tuple[int, int]:
-    """A window of at most `width` characters around `centre`, between `taken` ones, cut at ends of sentences."""
-    low = max((end for _, end in taken if end <= centre), default=0)
-    high = min((start for start, _ in taken if start > centre), default=len(text))
+def _around(text: str, centre: int, width: int, low: int, high: int) -> tuple[int, int]:
+    """A window of at most `width` characters around `centre`, between `low` and `high`, cut at ends of sentences."""
     start = max(low, min(centre - width // 2, high - width))
     end = min(high, start + width)
     slack = width // 6

@@ -55,7 +55,7 @@ class Outcome:
     """A finished run with its journal."""
 
     def __init__(self, answer: Answer, journal: Journal) -> None:
-        self.answer, self.journal = answer, journal
+        self.answer = answer
         self.events = list(journal.events("run"))
 
     def notes(self, kind: str) -> list[dict[str, Any]]:
@@ -68,8 +68,8 @@ class Outcome:
 async def solve(
     graph: Any, tmp_path: Any, question: str | Task = "Where was the designer born?", **options: Any
 ) -> Outcome:
-    journal = Journal(tmp_path / "j.db")
-    return Outcome(await clew.run(graph, question, journal=journal, run_id="run", **options), journal)
+    with Journal(tmp_path / "j.db") as journal:
+        return Outcome(await clew.run(graph, question, journal=journal, run_id="run", **options), journal)
 
 
 def searcher(**options: Any) -> ScriptedSearcher:

@@ -104,7 +104,7 @@ async def test_a_reply_cut_while_thinking_has_no_text() -> None:
 
 
 async def test_tools_round_trip() -> None:
-    replies = [Reply(tool_calls=(Call("search", {"query": "thread"}, id="c1"),)), "Found."]
+    replies: list[Any] = [Reply(tool_calls=(Call("search", {"query": "thread"}, id="c1"),)), "Found."]
     with ScriptedServer(replies) as server:
         door = model(server)
         first = await door.chat("q", tools=[SEARCH])
@@ -159,6 +159,22 @@ async def test_parameters_reach_the_server() -> None:
     assert body["response_format"]["json_schema"]["schema"] == {"type": "object"}
 
 
+@pytest.mark.parametrize("stop", [(), (END,)], ids=["whole", "stream"])
+@pytest.mark.parametrize("name", ["openai/scripted", "hosted_vllm/scripted"])
+async def test_what_only_some_servers_know_reaches_them(name: str, stop: tuple[str, ...]) -> None:
+    extra: dict[str, Any] = {
+        "top_k": 20,
+        "extra_body": {"min_p": 0.1, "chat_template_kwargs": {"enable_thinking": False}},
+        "extra_headers": {"X-Team": "red"},
+    }
+    with ScriptedServer("x") as server:
+        await model(server, name, api_key="sk-own", extra=extra).chat("q", stop=stop)
+    (request,) = server.requests
+    assert {**extra["extra_body"], "top_k": 20}.items() <= request.body.items()
+    assert request.headers["x-team"] == "red" and request.authorized
+    assert request.model == "scripted" and request.path == "/v1/chat/completions"
+
+
 async def test_an_empty_reply_is_legal() -> None:
     with ScriptedServer([Reply(""), Reply(fault="null_content")]) as server:
         door = model(server)
@@ -211,7 +227,7 @@ async def test_the_first_failure_in_order_is_raised_and_the_others_are_kept() ->
 
 
 async def test_a_seed_is_the_same_on_a_resume_and_differs_between_equal_calls(tmp_path: Path) -> None:
-    replies = ["one", Reply("not now", status=400), "two", "three"]
+    replies: list[Any] = ["one", Reply("not now", status=400), "two", "three"]
 
     async def body() -> str:
         first = await door.chat("q")

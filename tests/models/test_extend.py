@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
 
 from clew.journal import Transcript
@@ -100,15 +103,8 @@ async def test_the_stream_is_closed_at_the_stop_string() -> None:
             for _ in range(200):
                 if server.abandoned:
                     break
-                await server.arrived(1)
-                await _moment()
+                await asyncio.sleep(0.02)
             assert len(server.abandoned) == 1
-
-
-async def _moment() -> None:
-    import asyncio
-
-    await asyncio.sleep(0.02)
 
 
 async def test_the_first_segment_is_an_ordinary_reply() -> None:
@@ -145,7 +141,7 @@ async def test_inline_thinking_stays_as_it_is() -> None:
 
 
 async def test_tools_answer_with_calls_and_continue_nothing() -> None:
-    replies = [
+    replies: list[Any] = [
         Reply("Let me look.", tool_calls=(Call("search", {"query": "thread"}),)),
         Template("It is {{ last | find('ball of \\\\w+') }}."),
     ]

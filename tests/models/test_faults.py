@@ -268,7 +268,7 @@ async def test_each_failed_try_is_an_event_of_the_effect(tmp_path: Path) -> None
 
 
 async def test_an_error_is_recorded_and_raised_again_alike(tmp_path: Path) -> None:
-    seen = []
+    seen: list[tuple[type, str]] = []
 
     async def body() -> str:
         try:
