@@ -20,6 +20,15 @@ FLOORS = {
     "clew.models": 3,
     "clew.retrieval": 3,
     "clew.scoring": 4,
+    "clew.journal": "Budget Cost Effect Event Hold Journal Recipe Replayed Run RunRow Segment Transcript current "
+    "default_path effect export_jsonl fork import_jsonl note register_secret replay resume run run_sync scope",
+    "clew.models": "Capabilities LogProb Messages Model Reply Retries StopScanner Timeouts ToolCall Transport Usage "
+    "forget_probes to_transcript",
+    "clew.retrieval": "ChunkSettings Corpus Embedder Hit IndexProgress IndexReport Page Ranking Searcher "
+    "SentenceEmbedder Store Window best_windows forget_folder index_folders read search",
+    "clew.testing": "Call Fault Faulty Features PRESETS RandomText Reply Request Rule ScriptedSearcher ScriptedServer "
+    "Template Unexpected anthropic_like_prefill hidden_reasoning openai vllm",
+    "clew.cli": "main",
     "clew.graphs": 5,
     "clew.testing": 5.5,
     "clew.agents": 6,
