@@ -20,6 +20,14 @@ FLOORS = {
     "clew.models": 3,
     "clew.retrieval": 3,
     "clew.scoring": 4,
+    "clew.graphs": 5,
+    "clew.testing": 5.5,
+    "clew.agents": 6,
+    "clew.cli": 7,
+}
+
+PUBLIC = {
+    "clew": "Answer Budget Cost Journal Model Note Recipe Task effect fork note replay resume run run_sync scope",
     "clew.journal": "Budget Cost Effect Event Hold Journal Recipe Replayed Run RunRow Segment Transcript current "
     "default_path effect export_jsonl fork import_jsonl note register_secret replay resume run run_sync scope",
     "clew.models": "Capabilities LogProb Messages Model Reply Retries StopScanner Timeouts ToolCall Transport Usage "
@@ -29,14 +37,6 @@ FLOORS = {
     "clew.testing": "Call Fault Faulty Features PRESETS RandomText Reply Request Rule ScriptedSearcher ScriptedServer "
     "Template Unexpected anthropic_like_prefill hidden_reasoning openai vllm",
     "clew.cli": "main",
-    "clew.graphs": 5,
-    "clew.testing": 5.5,
-    "clew.agents": 6,
-    "clew.cli": 7,
-}
-
-PUBLIC = {
-    "clew": "Answer Budget Cost Journal Model Note Recipe Task effect fork note replay resume run run_sync scope",
     "clew.graphs": "Graph Steps cot search_o1",
     "clew.scoring": "boxed extract_answer",
 }
