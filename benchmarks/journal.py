@@ -7,10 +7,10 @@ writers take turns, several rounds each, and medians are reported:
   floor   bare sqlite3 in WAL mode at the same `synchronous`: one transaction with an INSERT of the prompt before, one
           with an UPDATE of the reply after;
   clew    `effect` inside a run: address, look-up, budget, redaction, transcript, started, finished.
-Nothing is performed. `floor` and `clew` are wall time, `fastest` is the fastest tenth of a round, which a busy machine
-disturbs least, and `cpu` the processor time of `clew`. Bytes are those of the closed file; runs of few steps share one
-file, as they do in use, until it holds as many steps as the longest run. `own file` is the same for a single run in a
-new file, whose empty tables weigh most when the run is short.
+Nothing is performed. Of the wall time, `p50` is the median over the steps of a round and `mean` includes what a busy
+machine and the flushes of checkpoints add to a few of them; `cpu` is the processor time of `clew`. Bytes are those of
+the closed file; runs of few steps share one file, as they do in use, until it holds as many steps as the longest run.
+`own file` is the same for a single run in a new file, whose empty tables weigh most when the run is short.
 """
 
 from __future__ import annotations
@@ -77,20 +77,22 @@ async def _clew(journal: Journal, texts: list[tuple[str, str]]) -> tuple[list[fl
     return seconds, cpu
 
 
-def _bare(path: Path, texts: list[tuple[str, str]], durability: str) -> float:
+def _bare(path: Path, texts: list[tuple[str, str]], durability: str) -> list[float]:
+    """The seconds of every step."""
     db = sqlite3.connect(path, isolation_level=None)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute(f"PRAGMA synchronous = {durability}")
     db.execute("CREATE TABLE IF NOT EXISTS steps (id INTEGER PRIMARY KEY, state TEXT, request TEXT, outcome TEXT)")
-    begun = time.perf_counter()
+    seconds = []
     for prompt, reply in texts:
+        begun = time.perf_counter()
         db.execute("BEGIN IMMEDIATE")
         row = db.execute("INSERT INTO steps (state, request) VALUES ('started', ?)", (prompt,)).lastrowid
         db.execute("COMMIT")
         db.execute("BEGIN IMMEDIATE")
         db.execute("UPDATE steps SET state = 'finished', outcome = ? WHERE id = ?", (reply, row))
         db.execute("COMMIT")
-    seconds = time.perf_counter() - begun
+        seconds.append(time.perf_counter() - begun)
     db.close()
     return seconds
 
@@ -100,7 +102,7 @@ def _measure(folder: Path, steps: int, total: int, size: int, durability: str) -
     runs = [pieces(steps, size) for _ in range(max(total // steps, 1))]
     text = sum(len(prompt) + len(reply) for run in runs for prompt, reply in run)
     count = steps * len(runs)
-    floor = sum(_bare(folder / "floor.db", run, durability) for run in runs)
+    floor = [step for run in runs for step in _bare(folder / "floor.db", run, durability)]
 
     async def all_runs() -> list[tuple[list[float], float]]:
         return [await _clew(journal, run) for run in runs]
@@ -109,13 +111,13 @@ def _measure(folder: Path, steps: int, total: int, size: int, durability: str) -
         mine = asyncio.run(all_runs())
     with Journal(folder / "own.db", durability=durability) as journal:
         asyncio.run(_clew(journal, runs[0]))
-    seconds = sorted(step for run, _ in mine for step in run)
-    tenth = seconds[: max(count // 10, 1)]
+    seconds = [step for run, _ in mine for step in run]
     sizes = {name: (folder / f"{name}.db").stat().st_size for name in ("floor", "clew", "own")}
     return {
-        "floor_ms": 1000 * floor / count,
-        "clew_ms": 1000 * sum(seconds) / count,
-        "fastest_ms": 1000 * sum(tenth) / len(tenth),
+        "floor_p50_ms": 1000 * statistics.median(floor),
+        "floor_mean_ms": 1000 * statistics.mean(floor),
+        "clew_p50_ms": 1000 * statistics.median(seconds),
+        "clew_mean_ms": 1000 * statistics.mean(seconds),
         "cpu_ms": 1000 * sum(cpu for _, cpu in mine) / count,
         "floor_bytes": sizes["floor"] / text,
         "clew_bytes": sizes["clew"] / text,
@@ -134,10 +136,9 @@ def main() -> None:
     if not options.json:
         version = sys.version.split()[0]
         print(f"{options.text} characters per step, synchronous={options.durability.upper()}, Python {version}")
-        print("         -------- ms per step --------   --- bytes on disk per byte ---")
-        print(
-            f"{'steps':>6} {'floor':>7} {'clew':>7} {'fastest':>9} {'cpu':>7} {'floor':>10} {'clew':>7} {'own file':>9}"
-        )
+        print("       ------------- ms per step --------------   -- bytes on disk per byte --")
+        print("           floor            clew           clew")
+        print(" steps    p50   mean      p50   mean        cpu     floor    clew  own file")
     for steps in options.steps:
         rounds = []
         for _ in range(options.rounds + 1):  # the first one warms up
@@ -149,9 +150,9 @@ def main() -> None:
             print(json.dumps({"steps": steps, **{name: round(value, 4) for name, value in found.items()}}))
             continue
         print(
-            f"{steps:>6} {found['floor_ms']:>7.3f} {found['clew_ms']:>7.3f} {found['fastest_ms']:>9.3f} "
-            f"{found['cpu_ms']:>7.3f} {found['floor_bytes']:>10.2f} {found['clew_bytes']:>7.2f} "
-            f"{found['own_file_bytes']:>9.2f}"
+            f"{steps:>6} {found['floor_p50_ms']:>6.3f} {found['floor_mean_ms']:>6.3f}   {found['clew_p50_ms']:>6.3f} "
+            f"{found['clew_mean_ms']:>6.3f}     {found['cpu_ms']:>6.3f} {found['floor_bytes']:>9.2f} "
+            f"{found['clew_bytes']:>7.2f} {found['own_file_bytes']:>9.2f}"
         )
 
 

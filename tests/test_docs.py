@@ -27,7 +27,9 @@ def test_snippets_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     with asyncio.Runner() as runner:
         for number, code in enumerate(snippets(page), 1):
-            compiled = compile(code, f"{page.name}[{number}]", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+            compiled = compile(
+                code, f"{page.name}[{number}]", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True
+            )
             function = types.FunctionType(compiled, namespace)
             # A snippet without a top-level await may start a loop of its own.
             if inspect.iscoroutinefunction(function):

@@ -33,7 +33,7 @@ PUBLIC = {
     "clew.models": "Capabilities LogProb Messages Model Reply Retries StopScanner Timeouts ToolCall Transport Usage "
     "forget_probes to_transcript",
     "clew.retrieval": "ChunkSettings Corpus Embedder Hit IndexProgress IndexReport Page Ranking Searcher "
-    "SentenceEmbedder Store Window best_windows forget_folder index_folders read search",
+    "SentenceEmbedder Store Window best_windows excerpts forget_folder index_folders read search",
     "clew.testing": "Call Fault Faulty Features PRESETS RandomText Reply Request Rule ScriptedSearcher ScriptedServer "
     "Template Unexpected anthropic_like_prefill hidden_reasoning openai vllm",
     "clew.cli": "main",

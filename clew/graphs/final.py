@@ -11,7 +11,7 @@ from clew.task import TaskKind
 _BOX = "Put the final answer, and nothing else, inside \\boxed{}."
 
 TASK_INSTRUCTIONS: dict[TaskKind, str] = {
-    "qa": f"Answer the question in as few words as possible. {_BOX}",
+    "qa": f"Answer the question in as few words as possible; answer every part of it. {_BOX}",
     "math": f"Solve the problem. {_BOX}",
     "choice": "Choose one of the options. Put its letter, and nothing else, inside \\boxed{}.",
     "code": "Write the program. Give the whole program in one block that begins with ```python and ends with ```.",

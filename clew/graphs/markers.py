@@ -53,7 +53,12 @@ class Call:
     argument: str
     transcript: Transcript
     task: Task
-    number: int
+    tools: Sequence[MarkerTool]
+
+    @property
+    def reasoning(self) -> str:
+        """The `digest` of the transcript."""
+        return digest(self.transcript, self.tools)
 
 
 @dataclass(frozen=True)
@@ -217,7 +222,7 @@ class MarkerLoop:
             return self._misused(state, written, found.tool, None)
         if not found.closed:
             note("query_closed", {"tool": found.tool.name, "argument": found.argument})
-            written = written.add("assistant", found.tool.end, "injected")
+            written = written.add("assistant", found.tool.end, "notice")
         call = {"tool": found.tool.name, "argument": found.argument, "id": None}
         return {**state, "head": current().keep(written), "calls": [call], "phase": found.tool.name}
 
@@ -280,7 +285,7 @@ class MarkerLoop:
             note("repeated", {"tool": tool.name, "argument": argument})
             return state, tool.repeated
         task = Task.model_validate(state["task"])
-        result = await tool.handle(Call(argument, transcript, task, state["used"][tool.name] + 1))
+        result = await tool.handle(Call(argument, transcript, task, list(self.tools.values())))
         counts = not result.failed or tool.count_failed
         known = {item["id"] for item in state["evidence"]}
         fresh = [item.model_dump(mode="json") for item in result.evidence if item.id not in known]
@@ -291,7 +296,8 @@ class MarkerLoop:
             "seen": {**state["seen"], tool.name: seen},
             "evidence": [*state["evidence"], *fresh],
         }
-        return state, neutralise(result.text)
+        left = tool.quota - state["used"][tool.name]
+        return state, neutralise(result.text) + (f" ({left} more left.)" if left <= 1 else "")
 
     def _inject(self, transcript: Transcript, tool: MarkerTool, text: str, call_id: str | None) -> Transcript:
         if call_id is not None:
@@ -370,17 +376,39 @@ def _failed(state: State, error: EffectFailed) -> State:
 _STEP_BREAK = re.compile(r"\n\s*\n")
 
 
-def digest(transcript: Transcript, keep_markers: Sequence[str], *, head: int = 1, tail: int = 4) -> str:
-    """The model's reasoning so far as numbered steps: the first, the last four and all that hold a marker; what is
-    skipped becomes an ellipsis (Search-o1, section 2: previous-reasoning digest)."""
-    text = transcript.text(role="assistant")
-    steps = [step.strip() for step in _STEP_BREAK.split(text) if step.strip()]
-    wanted = set(range(head)) | set(range(max(len(steps) - tail, 0), len(steps)))
-    wanted |= {i for i, step in enumerate(steps) if any(marker in step for marker in keep_markers)}
+def digest(transcript: Transcript, tools: Sequence[MarkerTool], *, head: int = 1, tail: int = 4) -> str:
+    """The model's reasoning so far as numbered steps, for a reader that knows nothing of markers: the first, the last
+    four and all that hold a call; skipped ones become an ellipsis (Search-o1, section 2: previous-reasoning digest).
+    Results stand under the step that asked for them."""
+    steps: list[str] = []
+    calls: set[int] = set()
+    for segment in transcript.segments:
+        if segment.role not in ("assistant", "tool"):
+            continue
+        text = segment.text
+        if segment.origin == "model":
+            for tool in tools:
+                call = re.escape(tool.begin) + r"\s*(.*?)\s*(?:" + re.escape(tool.end) + r"|\Z)"
+                text = re.sub(call, rf"[{tool.name}: \1]", text, flags=re.DOTALL)
+            new = [step.strip() for step in _STEP_BREAK.split(text) if step.strip()]
+            for made in (segment.extra or {}).get("tool_calls", ()):
+                new.append(f"[{made['function']['name']}: {made['function']['arguments']}]")
+            steps += new
+        elif segment.origin == "injected":
+            for tool in tools:
+                text = text.replace(tool.open_result, "").replace(tool.close_result, "")
+            steps = steps or ["(no words)"]
+            steps[-1] += f"\n[result: {text.strip()}]"
+            calls.add(len(steps) - 1)
+    return _numbered(steps, calls, head, tail)
+
+
+def _numbered(steps: Sequence[str], calls: set[int], head: int, tail: int) -> str:
+    wanted = {*range(head), *range(max(len(steps) - tail, 0), len(steps)), *calls}
     lines: list[str] = []
     for i, step in enumerate(steps):
         if i in wanted:
             lines.append(f"Step {i + 1}: {step}")
         elif lines and lines[-1] != "...":
             lines.append("...")
-    return "\n\n".join(lines)
+    return neutralise("\n\n".join(lines))

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .door import search as search
     from .embedding import Embedder as Embedder
     from .embedding import SentenceEmbedder as SentenceEmbedder
+    from .excerpt import excerpts as excerpts
     from .index import IndexProgress as IndexProgress
     from .index import IndexReport as IndexReport
     from .index import forget_folder as forget_folder
@@ -37,6 +38,7 @@ _HOMES = {
     "Store": "store",
     "Window": "windows",
     "best_windows": "windows",
+    "excerpts": "excerpt",
     "forget_folder": "index",
     "index_folders": "index",
     "read": "door",

@@ -7,7 +7,8 @@ killed anywhere is finished by running it again.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -48,19 +49,26 @@ class Passage:
     stop: int
 
 
+@contextmanager
+def clear_errors(folder: Path) -> Iterator[None]:
+    """What SQLite or the file system raises inside becomes a `RetrievalError` that says what to do."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise RetrievalError(
+            f"the store {str(folder)!r} could not be read or written ({error});"
+            " free disk space or check permissions, then run the same command again: nothing that was finished is lost"
+        ) from error
+
+
 class Catalog:
     """The SQLite file of a store. Not for use by several threads at once; the caller holds the folder's lock."""
 
     def __init__(self, file: Path) -> None:
-        try:
-            self.db = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
-            self.db.execute("PRAGMA journal_mode = WAL")
-            self.db.execute("PRAGMA synchronous = NORMAL")
-            self.db.executescript(_TABLES)
-        except sqlite3.Error as error:
-            raise RetrievalError(
-                f"the store file {str(file)!r} cannot be opened ({error}); name another --store or delete the folder"
-            ) from error
+        self.db = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+        self.db.execute("PRAGMA journal_mode = WAL")
+        self.db.execute("PRAGMA synchronous = NORMAL")
+        self.db.executescript(_TABLES)
 
     def close(self) -> None:
         self.db.close()
@@ -124,6 +132,11 @@ class Catalog:
         self.db.execute("INSERT OR IGNORE INTO removed SELECT id FROM passages WHERE page = ?", (page,))
         self.db.execute("DELETE FROM passages WHERE page = ?", (page,))
         self.db.execute("DELETE FROM pages WHERE id = ?", (page,))
+
+    def has_sources_in(self, label: str) -> bool:
+        """Whether the source of any page starts with `label/`."""
+        row = self.db.execute("SELECT 1 FROM pages WHERE substr(source, 1, ?) = ?", (len(label) + 1, label + "/"))
+        return row.fetchone() is not None
 
     def page(self, source: str) -> tuple[str, str] | None:
         """(title, text) of the page with that source."""

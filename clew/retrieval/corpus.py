@@ -9,7 +9,7 @@ from types import TracebackType
 
 from clew.errors import ConfigError, PageFailed
 
-from .catalog import Passage
+from .catalog import Passage, clear_errors
 from .documents import clean
 from .embedding import Embedder
 from .lock import WAIT_SECONDS
@@ -44,7 +44,9 @@ class Corpus:
         Raises `ConfigError` (no store there), `StoreBusy` after `wait` seconds, `StoreMismatch` (`embedder` is
         another model than the store's), `RetrievalError`.
         """
-        return cls(OpenStore.for_reading(Path(store).expanduser(), embedder, wait), ranking)
+        folder = Path(store).expanduser()
+        with clear_errors(folder):
+            return cls(OpenStore.for_reading(folder, embedder, wait), ranking)
 
     async def search(self, query: str, k: int = 10) -> list[Hit]:
         """The best `k` passages, best first, one per page as long as there are pages. Scores are sums of fused scores.
@@ -65,7 +67,7 @@ class Corpus:
         if k < 1:
             raise ConfigError(f"k={k!r} hits cannot be found; give 1 or more")
         dense = self._opened.embedder.query(query)
-        with self._busy:
+        with self._busy, clear_errors(self._opened.folder):
             found = self._opened.store.search(dense, query_vector(query), max(self._ranking.depth, 4 * k))
             chosen = _choose(rank(query, found, self._ranking), k)
             passages = self._opened.catalog.passages([id for id, _ in chosen])
@@ -73,7 +75,7 @@ class Corpus:
 
     def page(self, source: str) -> Page:
         """`read` for callers without an event loop."""
-        with self._busy:
+        with self._busy, clear_errors(self._opened.folder):
             found = self._opened.catalog.page(source)
         if found is None:
             raise PageFailed(f"the store {str(self._opened.folder)!r} has no page {source!r}; search again")

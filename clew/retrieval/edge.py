@@ -109,7 +109,10 @@ class EdgeStore:
             return action()
         except (TypeError, AttributeError):
             raise
-        except Exception as error:
+        except BaseException as error:
+            # A panic of the engine is no Exception.
+            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+                raise
             raise RetrievalError(
                 f"the embedded engine failed in {str(self._folder)!r} ({error});"
                 " free disk space if it is full, or delete the store's folder and index again"

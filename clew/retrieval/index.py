@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from clew.errors import ConfigError, EmptyCorpus
 
-from .catalog import page_point_id
+from .catalog import clear_errors, page_point_id
 from .chunking import DEFAULT, Chunk, ChunkSettings, chunk, passage_id
 from .documents import Document, Unreadable, read_document
 from .embedding import Embedder, SentenceEmbedder
@@ -93,11 +93,12 @@ async def index_folders(
     stop = threading.Event()
 
     def work() -> IndexReport:
-        opened = OpenStore.for_writing(Path(store), embedder or SentenceEmbedder(), chunking, wait)
-        try:
-            return _Indexing(opened, chunking, progress, stop).run(folders)
-        finally:
-            opened.close()
+        with clear_errors(Path(store)):
+            opened = OpenStore.for_writing(Path(store), embedder or SentenceEmbedder(), chunking, wait)
+            try:
+                return _Indexing(opened, chunking, progress, stop).run(folders)
+            finally:
+                opened.close()
 
     task = asyncio.ensure_future(asyncio.to_thread(work))
     try:
@@ -155,6 +156,7 @@ class _Draft:
     document: Document
     chunks: dict[int, Chunk]
     new: list[int]
+    size: int
 
 
 @dataclass
@@ -180,7 +182,7 @@ class _Indexing:
         labels = [(folder, *self._label(folder, len(folders))) for folder in folders]
         listed = [list(walk(folder, self.opened.folder.resolve())) for folder in folders]
         self.files_total = sum(len(files) for files in listed)
-        self.weight = sum(file.stat().st_size for files in listed for _, file in files if isinstance(file, Path))
+        self.weight = sum(_size(file) for files in listed for _, file in files)
         if not any(isinstance(file, Path) for files in listed for _, file in files):
             raise EmptyCorpus(f"no file was found in {_named(folders)}; name a folder that holds documents")
         self.opened.sweep()
@@ -227,7 +229,7 @@ class _Indexing:
                 return id, label
         taken = {label for _, _, label in known}
         label, number = ("" if given == 1 and not known else folder.name), 2
-        while label in taken:
+        while label in taken or (label and catalog.has_sources_in(label)):
             label, number = f"{folder.name}-{number}", number + 1
         return catalog.add_folder(path, label), label
 
@@ -252,7 +254,7 @@ class _Indexing:
                     continue
                 document = read_document(file, data)
             except Unreadable as reason:
-                self.weight -= file.stat().st_size
+                self.weight -= len(data)
                 self._skip(str(reason), self.source)
                 continue
             except OSError as error:
@@ -260,10 +262,9 @@ class _Indexing:
                 continue
             paths.add(path)
             self.counts["changed" if path in known else "added"] += 1
-            yield self._draft(folder, path, digest, document)
-            self.weight_done += len(data)
+            yield self._draft(folder, path, digest, document, len(data))
 
-    def _draft(self, folder: int, path: str, digest: str, document: Document) -> _Draft:
+    def _draft(self, folder: int, path: str, digest: str, document: Document, size: int) -> _Draft:
         catalog, embedder = self.opened.catalog, self.opened.embedder
         found = chunk(document, embedder.count, embedder.cut, self.chunking)
         if document.links > LINK_LIST:
@@ -280,7 +281,7 @@ class _Indexing:
             known = catalog.passages_of(page)
             new = [id for id in chunks if known.get(id, True)]
             catalog.put_passages(page, ((id, each, id in set(new)) for id, each in chunks.items()))
-        return _Draft(self.source, page, document, chunks, new)
+        return _Draft(self.source, page, document, chunks, new, size)
 
     def _batches(self, drafts: Iterable[_Draft]) -> Iterator[list[_Draft]]:
         batch: list[_Draft] = []
@@ -289,7 +290,7 @@ class _Indexing:
             if sum(len(each.new) for each in batch) >= BATCH_PASSAGES:
                 yield batch
                 batch = []
-            self._tell(0)
+            self._tell()
         if batch:
             yield batch
 
@@ -298,7 +299,8 @@ class _Indexing:
         store, catalog = self.opened.store, self.opened.catalog
         texts = [_embedded_text(draft, id) for draft in batch for id in draft.new]
         texts += [_summary(draft.document) for draft in batch]
-        vectors = self.opened.embedder.passages(texts, self._tell)
+        size = sum(draft.size for draft in batch)
+        vectors = self.opened.embedder.passages(texts, lambda done: self._tell(done, size * done / len(texts)))
         at = iter(vectors)
         fresh = {id: next(at) for draft in batch for id in draft.new}
         reused = store.dense([id for draft in batch for id in draft.chunks if id not in fresh])
@@ -314,7 +316,8 @@ class _Indexing:
         with catalog.transaction():
             catalog.finish_pages([draft.page for draft in batch])
         self.embedded += len(fresh)
-        self._tell(0)
+        self.weight_done += size
+        self._tell()
 
     def _remove_missing(self, folder: int, paths: set[str]) -> None:
         catalog = self.opened.catalog
@@ -328,13 +331,20 @@ class _Indexing:
     def _skip(self, reason: str, source: str) -> None:
         self.skipped.setdefault(reason, []).append(source)
 
-    def _tell(self, in_batch: int) -> None:
+    def _tell(self, in_batch: int = 0, weight: float = 0.0) -> None:
         if self.progress is None:
             return
         seconds = time.monotonic() - self.started
-        share = self.weight_done / self.weight if self.weight > 0 else 0.0
-        eta = seconds * (1 - share) / share if share > 0.01 and self.embedded else None
+        share = (self.weight_done + weight) / self.weight if self.weight > 0 else 0.0
+        eta = seconds * (1 - share) / share if share > 0.01 else None
         self.progress(IndexProgress(self.files, self.files_total, self.embedded + in_batch, seconds, eta, self.source))
+
+
+def _size(file: Path | str) -> int:
+    try:
+        return file.stat().st_size if isinstance(file, Path) else 0
+    except OSError:
+        return 0
 
 
 def _embedded_text(draft: _Draft, id: int) -> str:

@@ -102,7 +102,7 @@ def kill_and_check(folder: Path, kills: int) -> Counter[str]:
     with ScriptedServer(rules, features=vllm) as server:
         stage = Stage(folder, server.url)
         aims = [
-            Aim(arrivals=random.randrange(1, 60)) if i % 2 else Aim(seconds=random.uniform(0.1, 1.5))
+            Aim(seconds=random.uniform(0.1, 1.5)) if i % 2 else Aim(arrivals=random.randrange(1, 20))
             for i in range(kills)
         ]
         crashes = crash(stage.work, stage.journal, killer, aims)

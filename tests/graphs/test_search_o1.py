@@ -492,10 +492,22 @@ def test_neutral_text_has_no_marker(text: str) -> None:
 
 
 def test_the_digest_keeps_the_ends_and_the_searches() -> None:
-    steps = [f"thought {i}" for i in range(10)]
-    steps[4] += BEGIN_QUERY
-    text = digest(Transcript().add("assistant", "\n\n".join(steps), "model"), (BEGIN_QUERY,))
+    first = "\n\n".join(f"thought {i}" for i in range(5)) + f" {BEGIN_QUERY} who? {END_QUERY}"
+    then = "\n\n".join(f"thought {i}" for i in range(5, 10))
+    transcript = Transcript().add("user", "prompt", "prompt").add("assistant", first, "model")
+    transcript = transcript.add("assistant", f"\n\n{BEGIN_RESULT}Maar.{END_RESULT}\n\n", "injected")
+    text = digest(transcript.add("assistant", then, "model"), [search_tool()])
+    assert "Step 5: thought 4 [search: who?]\n[result: Maar.]" in text and "<|" not in text
     kept = [line for line in text.split("\n\n")]
     assert [k.partition(":")[0] for k in kept] == [
         "Step 1", "...", "Step 5", "...", "Step 7", "Step 8", "Step 9", "Step 10",
     ]  # fmt: skip
+
+
+@transports()
+async def test_the_reader_sees_the_reasoning_through_every_transport(by: Transport, tmp_path: Any) -> None:
+    with by.server(by.ask("Ariel", "I start with the bridge."), by.ask("Ilse Maar"), r"\boxed{x}") as server:
+        await solve(search_o1(by.model(server), searcher()), tmp_path)
+        reasoning = sent(readings(server)[1]).partition("Reasoning so far:")[2].partition("Search query:")[0]
+        assert "I start with the bridge." in reasoning and "Ariel" in reasoning
+        assert "[result: The Ariel bridge was designed by Ilse Maar" in reasoning and "<|" not in reasoning

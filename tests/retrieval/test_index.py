@@ -293,3 +293,28 @@ async def test_a_second_process_is_told_who_holds_the_store(tmp_path: Path, embe
         holder.kill()
         holder.communicate()
     assert sources(store, embedder, "volcano") == {"a.md"}
+
+
+CRAMPED = """
+import asyncio, resource, sys
+from clew.errors import RetrievalError
+from clew.retrieval import index_folders
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), resource.RLIM_INFINITY))
+try:
+    asyncio.run(index_folders([sys.argv[1]], sys.argv[2]))
+except RetrievalError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("room", [1_000, 100_000])
+async def test_a_disk_without_room_is_said_plainly_and_nothing_is_lost(
+    tmp_path: Path, library: tuple[Path, Path, IndexReport], embedder: SentenceEmbedder, room: int
+) -> None:
+    store = tmp_path / "store"
+    command = [sys.executable, "-c", CRAMPED, str(library[0]), str(store), str(room)]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "free disk space" in done.stdout
+    report = await index_folders([library[0]], store, embedder=embedder)
+    assert report.passages == library[2].passages
