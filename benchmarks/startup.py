@@ -1,6 +1,6 @@
 """How long a person waits for `clew --help`, beside an empty Python.
 
-    python benchmarks/startup.py [--rounds 20]
+python benchmarks/startup.py [--rounds 20]
 """
 
 from __future__ import annotations

@@ -172,7 +172,8 @@ def _unmark(text: str) -> str:
 
     text = re.sub(r"``(.+?)``", lambda found: found.group(1), text)
     text = re.sub(r"::$", ":", _ROLE.sub(shown, text))
-    return re.sub(r"(?<!\w)\*\*?(\S(?:[^*\n]*\S)?)\*\*?(?!\w)", r"\1", text)
+    # Both stars of a strong text in one group: an optional second one could be left behind at the end.
+    return re.sub(r"(?<![\w*])(\*\*?)(?=\S)([^*\n]*[^*\s])\1(?![\w*])", r"\2", text)
 
 
 def read_text(text: str, title: str = "") -> Document:

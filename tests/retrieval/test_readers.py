@@ -235,3 +235,9 @@ def test_any_text_is_read_or_refused_by_every_reader(text: str) -> None:
         assert document.text.encode("utf-8")
         starts = [section.start for section in document.sections]
         assert starts[0] == 0 and starts == sorted(set(starts)) and starts[-1] <= len(document.text)
+
+
+def test_emphasis_of_rst_is_taken_off_and_stars_of_code_stay() -> None:
+    text = "See **PEP 614** and *this one*.\n\nCall f(*args, **kwargs), or 2*3*4.\n"
+    shown = read("a.rst", text).text
+    assert "See PEP 614 and this one." in shown and "f(*args, **kwargs), or 2*3*4" in shown
