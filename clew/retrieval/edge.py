@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from .embedding import Vectors
 
 _T = TypeVar("_T")
+# The engine maps sparse files into memory: a disk that fills up under it ends the process by a signal, so there must be
+# room before it writes. A new segment alone takes several files of some megabytes.
+_ROOM = 48 << 20
 DENSE, SPARSE, WHOLE = "dense", "sparse", "page"
 
 
@@ -32,6 +36,7 @@ class EdgeStore:
             self._shard = self._call(lambda: engine.EdgeShard.load(str(folder)))
         else:
             folder.mkdir(parents=True, exist_ok=True)
+            self._need_room(_ROOM)
             dense = engine.EdgeVectorParams(size=size, distance=engine.Distance.Dot)
             config = engine.EdgeConfig(
                 vectors={DENSE: dense, WHOLE: dense},
@@ -55,6 +60,7 @@ class EdgeStore:
             if point.sparse is not None:
                 vectors[SPARSE] = self._sparse(point.sparse)
             rows.append(engine.Point(point.id, vectors, {"page": point.page}))
+        self._need_room(_ROOM)
         self._call(lambda: self._shard.update(engine.UpdateOperation.upsert_points(rows)))
 
     def delete(self, ids: Sequence[int]) -> None:
@@ -73,6 +79,9 @@ class EdgeStore:
         self._call(self._shard.flush)
 
     def optimize(self) -> None:
+        # A segment is rewritten beside the old one.
+        used = sum(file.stat().st_blocks * 512 for file in self._folder.rglob("*") if file.is_file())
+        self._need_room(_ROOM + used)
         self._call(self._shard.optimize)
 
     def search(self, dense: Vectors | None, sparse: Sparse | None, limit: int) -> Candidates:
@@ -103,6 +112,14 @@ class EdgeStore:
 
     def close(self) -> None:
         self._call(self._shard.close)
+
+    def _need_room(self, size: int) -> None:
+        free = shutil.disk_usage(self._folder).free
+        if free < size:
+            raise RetrievalError(
+                f"the disk of {str(self._folder)!r} is nearly full ({free / 1e6:.0f} of {size / 1e6:.0f} MB needed):"
+                " free some space and run the same command again; what is indexed is kept"
+            )
 
     def _call(self, action: Callable[[], _T]) -> _T:
         try:

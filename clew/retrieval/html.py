@@ -14,7 +14,7 @@ script style noscript template nav header footer aside form button select svg ca
 """)
 DROPPED_ROLES = frozenset({"navigation", "search", "banner", "contentinfo", "complementary"})
 DROPPED_CLASSES = words("""
-headerlink sphinxsidebar sidebar related navbar breadcrumbs viewcode-link viewcode-back toc-backref linenos
+headerlink sphinxsidebar sidebar related navbar breadcrumbs viewcode-link viewcode-back linenos
 linenodiv nav skip-link sr-only
 """)
 PARAGRAPHS = words("""

@@ -100,12 +100,38 @@ def test_an_unknown_and_an_ambiguous_run(clew: Clew) -> None:
         assert result.code == 3 and word in one_sentence(result.err)
 
 
-def test_a_full_disk_loses_nothing(here: Path) -> None:
+def small_disk(here: Path) -> None:
+    """Skips where no small file system can be mounted at `small`."""
     mount = here / "small"
     mount.mkdir()
     probe = subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "t", str(mount)], capture_output=True)
     if probe.returncode:
         pytest.skip(f"no small file system can be mounted here: {probe.stderr.decode().strip()}")
+
+
+def on_a_small_disk(here: Path, steps: str) -> subprocess.CompletedProcess[str]:
+    env = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "HOME": str(here)}
+    return subprocess.run(["unshare", "-rm", "sh", "-c", steps], capture_output=True, text=True, cwd=here, env=env)
+
+
+def test_an_index_on_a_full_disk_is_finished_when_there_is_room(here: Path) -> None:
+    small_disk(here)
+    index = f"{sys.executable} -m clew.cli index docs --store small/store"
+    done = on_a_small_disk(
+        here,
+        f"""
+            mount -t tmpfs -o size=1500k t small || exit 99
+            {index}; echo first $?
+            mount -o remount,size=400m small
+            {index}; echo second $?
+        """,
+    )
+    assert "first 5" in done.stdout and "nearly full" in one_sentence(done.stderr.partition("\n")[0] + "\n"), done
+    assert "second 0" in done.stdout and "Traceback" not in done.stderr, done
+
+
+def test_a_full_disk_loses_nothing(here: Path) -> None:
+    small_disk(here)
     clew = f"{sys.executable} -m clew.cli"
     with ScriptedServer(["\\boxed{42}", "\\boxed{" + "x" * 400_000 + "}", "\\boxed{44}"]) as server:
         ask = f"{clew} ask QUESTION --method cot {' '.join(at(server))} --journal small/journal.db"
@@ -119,8 +145,7 @@ def test_a_full_disk_loses_nothing(here: Path) -> None:
             {clew} resume $last --journal small/journal.db
             echo third $?
         """
-        env = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "HOME": str(here)}
-        done = subprocess.run(["unshare", "-rm", "sh", "-c", steps], capture_output=True, text=True, cwd=here, env=env)
+        done = on_a_small_disk(here, steps)
     assert "first 0" in done.stdout and "second 3" in done.stdout, done
     assert "is full" in done.stderr and "Traceback" not in done.stderr
     assert '"status": "ok"' in done.stdout and '"answer": "42"' in done.stdout

@@ -75,6 +75,11 @@ def test_html_title_is_the_page_and_not_the_banner_of_the_site() -> None:
     assert page.title == "Models"
 
 
+def test_html_headings_that_link_back_to_the_contents_keep_their_text() -> None:
+    page = read("a.html", "<title>FAQ — Docs</title><h1><a class='toc-backref' href='#id1'>FAQ</a></h1><p>text")
+    assert page.title == "FAQ" and headings(page) == [("FAQ",)]
+
+
 def test_html_counts_the_share_of_text_in_links() -> None:
     assert read("a.html", "<a href='1'>aaaa</a> <a href='2'>bbbb</a>").links == 1.0
     assert read("a.html", "<p>aaaa <a href='2'>bbbb</a></p>").links == 0.5
