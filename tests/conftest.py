@@ -17,7 +17,7 @@ def anyio_backend() -> str:
 @pytest.fixture(autouse=True)
 def _own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No test reads the settings or writes the journal of the person who runs it."""
-    for name in [name for name in os.environ if name.startswith("CLEW_") and name != "CLEW_REQUIRE_DOCKER"]:
+    for name in [name for name in os.environ if name.startswith("CLEW_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("CLEW_JOURNAL", str(tmp_path / "journal.db"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
@@ -33,7 +33,7 @@ def _docker_answers() -> bool:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     marked = [item for item in items if item.get_closest_marker("docker")]
     if marked and not _docker_answers():
-        if os.environ.get("CLEW_REQUIRE_DOCKER"):
+        if os.environ.get("REQUIRE_DOCKER_TESTS"):
             raise pytest.UsageError("Docker tests are required here, but no Docker Engine answers")
         for item in marked:
             item.add_marker(pytest.mark.skip(reason="no Docker Engine answers"))
