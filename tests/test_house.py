@@ -23,6 +23,8 @@ FLOORS = {
     "clew.graphs": 5,
     "clew.testing": 5.5,
     "clew.agents": 6,
+    "clew.evals": 6,
+    "clew.training": 6,
     "clew.cli": 7,
 }
 

@@ -1,0 +1,1 @@
+"""Task sets and the comparison of graphs on them."""
