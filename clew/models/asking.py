@@ -13,7 +13,7 @@ Messages = Transcript | str | Sequence[Mapping[str, Any]]
 
 _ROLES = ("system", "user", "assistant", "tool")
 # Part of a call but not of what decides its reply, or secret.
-_UNRECORDED = frozenset({"extra_headers", "headers", "api_key", "client", "user"})
+_UNRECORDED = frozenset({"extra_headers", "headers", "api_key", "client", "user", "batch_rows", "batch_tokens"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,8 @@ def _listed(name: str, base: str | None) -> Capabilities | None:
     """Capabilities of a hosted model by LiteLLM's map; None for everything that must be asked."""
     if name.startswith("text-completion-openai/"):
         return Capabilities("completion", raw=True, tools=False, source="table")
+    if pricing.provider_of(name) == pricing.IN_PROCESS:
+        return Capabilities("completion", stop_kept=True, source="table")
     entry = pricing.entry(name)
     if base is not None or entry is None or pricing.is_local(name, None):
         return None

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from importlib import import_module
 from typing import Any
@@ -46,7 +46,9 @@ class Door:
 
     async def send(self, call: Call, tell: Callable[[str], None]) -> Raw:
         """One try of `call`. Raises whatever LiteLLM raises, `TimeoutError` and `Malformed`."""
-        litellm = await load()
+        litellm = await self._ready(call)
+        if self._in_process:
+            call = replace(call, stream=True)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.timeouts.total(call.params.get("max_tokens") or 0)
         first = deadline if not call.stream else min(loop.time() + self.timeouts.first_token, deadline)
@@ -60,9 +62,17 @@ class Door:
 
     async def response(self, call: Call) -> Any:
         """The response object itself, for what `Raw` does not hold."""
-        litellm = await load()
+        litellm = await self._ready(call)
         async with asyncio.timeout(self.timeouts.total(call.params.get("max_tokens") or 0)):
             return await self._request(litellm, call)
+
+    async def _ready(self, call: Call) -> Any:
+        """LiteLLM, and the model itself where it runs here: how long that takes to load is no part of a call."""
+        litellm = await load()
+        if self._in_process:
+            provider = await asyncio.to_thread(import_module, "clew.models.local.provider")
+            await asyncio.to_thread(provider.ready, litellm, bare(self.name), call.params)
+        return litellm
 
     async def _request(self, litellm: Any, call: Call) -> Any:
         # LiteLLM changes tools and tool calls in place; the caller's are part of what the journal recorded.
@@ -78,7 +88,9 @@ class Door:
                 options["stream_options"] = {"include_usage": True}
         if call.body:
             options["extra_body"] = {**call.body, **options.get("extra_body", {})}
-        if call.prompt is not None:
+        if self._in_process and call.prompt is not None:
+            messages, options["extra_body"] = _as_message(call.prompt), {**options.get("extra_body", {}), "raw": True}
+        elif call.prompt is not None:
             return await self._plain_completion(litellm, call.prompt, options, call.stream)
         return await litellm.acompletion(model=self._route(call), messages=messages, **options)
 
@@ -96,6 +108,10 @@ class Door:
         return self.name
 
     @cached_property
+    def _in_process(self) -> bool:
+        return pricing.provider_of(self.name) == pricing.IN_PROCESS
+
+    @cached_property
     def _compatible(self) -> bool:
         """Whether this is an OpenAI-compatible server other than OpenAI's own."""
         base = pricing.base_of(self.name, self.api_base)
@@ -109,8 +125,7 @@ class Door:
         options["client"] = self._completions_client
         if stream:
             # Its wrapper of text streams hides how they end; the chat form of the same request has ordinary chunks.
-            message = {"role": "user", "content": prompt}
-            return await litellm.acompletion(model=model, messages=[message], **options)
+            return await litellm.acompletion(model=model, messages=_as_message(prompt), **options)
         return await litellm.atext_completion(model=model, prompt=prompt, **options)
 
     @cached_property
@@ -141,6 +156,8 @@ class Door:
             # What a provider refuses although LiteLLM lists it (a temperature other than 1, say) is a wish, not a need.
             "drop_params": True,
         }
+        if self._in_process:
+            return options
         base = pricing.base_of(self.name, self.api_base) if self._compatible else self.api_base
         return options | {name: value for name, value in (("api_base", base), ("api_key", self._key)) if value}
 
@@ -191,6 +208,10 @@ def _load() -> Any:
     return litellm
 
 
+def _as_message(prompt: str) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": prompt}]
+
+
 def bare(name: str) -> str:
     """A model's name without LiteLLM's provider prefix."""
     return name.partition("/")[2] or name
@@ -199,6 +220,8 @@ def bare(name: str) -> str:
 @lru_cache(maxsize=256)
 def supported(name: str) -> frozenset[str]:
     """OpenAI parameters that LiteLLM passes on for a model; needs `load` before."""
+    if pricing.provider_of(name) == pricing.IN_PROCESS:
+        return frozenset({"temperature", "top_p", "max_tokens", "stop", "seed", "n", "tools", "logprobs"})
     litellm = sys.modules["litellm"]
     try:
         model, provider, _, _ = litellm.get_llm_provider(name)

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from clew.errors import (
     BadReply,
+    ClewError,
     ContentFiltered,
     ContextOverflow,
     ModelAuthError,
@@ -96,6 +97,13 @@ class Failure:
         times = f" after {tries} tries" if tries > 1 else ""
         status = f"{self.status}: " if self.status else ""
         return cls(redact(f"model {name!r} at {where} {what}{times} ({status}{self.detail}); {advice}"))
+
+
+def own_word(error: Exception) -> ClewError | None:
+    """What a model in this process said itself, behind LiteLLM's wrapping."""
+    original = getattr(error, "original_exception", None)
+    links = [*_chain(error), *(_chain(original) if isinstance(original, Exception) else ())]
+    return next((link for link in links if isinstance(link, ClewError)), None)
 
 
 def classify(error: Exception) -> Failure:

@@ -37,7 +37,7 @@ from clew.models.transports import chat_call, continue_call, settle_chat, settle
 _PATIENT = Timeouts()
 _TIRELESS = Retries()
 # Sampling parameters that are wishes: a model that does not take one answers without it.
-_WISHES = ("seed", "temperature", "top_p", "logprobs", "top_logprobs")
+_WISHES = ("seed", "temperature", "top_p", "logprobs", "top_logprobs", "response_format")
 
 
 class Model:
@@ -48,7 +48,8 @@ class Model:
 
     Args:
         name: LiteLLM's name with the provider first: `openai/gpt-5-mini`, `anthropic/claude-sonnet-4-5`,
-            `hosted_vllm/NAME`, `ollama_chat/NAME`, `openai/NAME` for any OpenAI-compatible server at `api_base`.
+            `hosted_vllm/NAME`, `ollama_chat/NAME`, `openai/NAME` for any OpenAI-compatible server at `api_base`,
+            `local/FOLDER` for a Hugging Face model in this process.
         api_base: address of the server, ending in /v1 for OpenAI-compatible ones; default: the provider's own.
         api_key: default: the provider's environment variable. It appears in no journal, log, repr or error.
         temperature, top_p: default: the server's own.
@@ -102,10 +103,16 @@ class Model:
     def where(self) -> str:
         """The address that calls go to, for people: without user names and passwords."""
         base = self._server[1]
+        if self._in_process:
+            return "this process"
         if base is None:
             return f"provider {pricing.provider_of(self.name) or 'unknown'}"
         parts = urlsplit(base)
         return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
+
+    @property
+    def _in_process(self) -> bool:
+        return pricing.provider_of(self.name) == pricing.IN_PROCESS
 
     def fingerprint(self) -> dict[str, Any]:
         """What decides this model's replies, as JSON: name and parameters. Not where the server stands, how patient the
@@ -258,7 +265,7 @@ class Model:
             await engine.load()
             asked, dropped = self._accepted(self._seeded(run, ask))
             raw, more = await perform(run, asked, tries)
-        except ModelError as error:
+        except (ModelError, ConfigError) as error:
             # The journal takes an error's own word for what it cost; without it the whole reservation would be lost.
             vars(error)["cost"] = self._meter.cost(prompt * tries.maybe_paid, 0)
             raise
@@ -285,6 +292,8 @@ class Model:
         known = self._declared or finding.found(self._server, run)
         raw = known is not None and known.raw
         call = scoring.call(asked, continuation, raw)
+        if self._in_process:
+            call = scoring.own_call(asked, continuation, raw, self._params)
         try:
             response = await self._repeat(run, lambda: self._door.response(call))
         except (ModelRequestRejected, ModelNotFound, Unsupported) as error:

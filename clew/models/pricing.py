@@ -16,8 +16,10 @@ from urllib.parse import urlsplit
 
 _MAP = "model_prices_and_context_window_backup.json"
 _ABOVE = re.compile(r"^input_cost_per_token_above_(\d+)k_tokens$")
+# The provider of models that run in this process.
+IN_PROCESS = "local"
 # Providers that run on the user's own machine unless they are pointed elsewhere.
-_OWN = frozenset({"ollama", "ollama_chat", "llamafile", "lm_studio", "local"})
+_OWN = frozenset({"ollama", "ollama_chat", "llamafile", "lm_studio", IN_PROCESS})
 _PRIVATE_SUFFIXES = (".local", ".localhost", ".internal", ".lan", ".home.arpa")
 _BASE_VARIABLES = {
     "openai": ("OPENAI_BASE_URL", "OPENAI_API_BASE"),
@@ -110,9 +112,11 @@ def entry(name: str) -> dict[str, Any] | None:
 
 def base_of(name: str, api_base: str | None) -> str | None:
     """The address that calls go to: the given one, else LiteLLM's from the environment; None = the provider's own."""
+    provider = provider_of(name)
+    if provider == IN_PROCESS:
+        return None
     if api_base:
         return api_base
-    provider = provider_of(name)
     found = (os.environ.get(variable) for variable in _BASE_VARIABLES.get(provider, ()))
     return next((value for value in found if value), None)
 

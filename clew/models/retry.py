@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from clew.journal import Run
-from clew.models.failures import MAYBE_PAID, RETRIED, Cause, Failure, classify
+from clew.models.failures import MAYBE_PAID, RETRIED, Cause, Failure, classify, own_word
 
 T = TypeVar("T")
 
@@ -89,6 +89,10 @@ async def repeat(
         try:
             return await once()
         except Exception as error:
+            own = own_word(error)
+            if own is not None:
+                run.note("model.try", {"try": tries.count, "cause": type(own).__name__, "error": str(own)})
+                raise own from None
             failure = classify(error)
         tries.maybe_paid += failure.cause in MAYBE_PAID
         again = seen[failure.cause] < retries.allowed(failure)

@@ -1,4 +1,4 @@
-"""Log probabilities of given text: vLLM's `prompt_logprobs`, or `echo` of plain completions."""
+"""Log probabilities of given text: vLLM's `prompt_logprobs`, `echo` of plain completions, or a local model's word."""
 
 from __future__ import annotations
 
@@ -20,9 +20,20 @@ def call(transcript: Transcript, continuation: str, raw: bool) -> Call:
     return Call(messages=messages, params={"max_tokens": 1}, body=body)
 
 
+def own_call(transcript: Transcript, continuation: str, raw: bool, params: dict[str, Any]) -> Call:
+    """The request to a model in this process, which scores and writes nothing."""
+    if raw:
+        return Call(prompt=transcript.text() + continuation, params=params, body={"continuation": continuation})
+    body = {"continuation": continuation, "continue_final_message": True}
+    return Call(transcript.add("assistant", continuation, "prompt").messages(), params=params, body=body)
+
+
 def tokens_of(response: Any, transcript: Transcript, continuation: str, raw: bool) -> list[tuple[str, float]] | None:
     """The tokens of `continuation` with their log probabilities; None if the server sent none. A token that begins
     before the continuation counts as a whole."""
+    own = extra_field(response.choices[0], "continuation_logprobs")
+    if own is not None:
+        return [(text, value) for text, value in own]
     if raw:
         return _echoed(response.choices[0], len(transcript.text()), continuation)
     return _last(response, continuation)

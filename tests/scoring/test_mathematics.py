@@ -227,3 +227,15 @@ def test_a_forked_process_starts_its_own() -> None:
 def test_a_limit_without_time_is_refused() -> None:
     with pytest.raises(ConfigError, match="seconds"):
         Mathematics({}, seconds=0)
+
+
+def test_a_large_parent_process_makes_no_answer_unknown() -> None:
+    code = """
+import asyncio
+from clew.scoring.mathematics import equal
+held = bytearray(700 << 20)
+held[::4096] = b"x" * len(held[::4096])
+print(asyncio.run(equal("2", "3")), asyncio.run(equal("1/2", "0.5")))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]
