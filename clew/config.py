@@ -30,9 +30,11 @@ class Settings:
     api_key         secret; None: the provider's own variable, such as OPENAI_API_KEY
     reader_model    model of Reason-in-Documents; None: `model`
     embedder        "offline" (MiniLM from the extra `offline`), a folder, or a name on the Hugging Face hub
-    store           folder of the embedded vector store
+    store           folder of the embedded vector store, or http://HOST:6333/COLLECTION of a Qdrant server
+    store_key       secret: the key of that server
+    rerank          cross-encoder that orders the best passages: a folder, or a name on the hub; None: none does
     journal         file of the journal
-    method          search_o1 or cot
+    method          search_o1, cot, corag, rag or closed_book, with options: corag:strategy=best_of_n,n=4
     temperature     None: the method's own
     max_tokens      of one model call; None: the method's own
     timeout         seconds of one model call; None: the model's own
@@ -51,6 +53,8 @@ class Settings:
     reader_model: str | None = None
     embedder: str = "offline"
     store: str = ".clew/store"
+    store_key: str | None = field(default=None, repr=False)
+    rerank: str | None = None
     journal: str = ".clew/journal.db"
     method: str = "search_o1"
     temperature: float | None = None
@@ -77,7 +81,7 @@ class Settings:
             yield name, text, self.origin(name)
 
 
-SECRETS = frozenset({"api_key"})
+SECRETS = frozenset({"api_key", "store_key"})
 NAMES = tuple(f.name for f in fields(Settings) if f.name != "origins")
 _TYPES: dict[str, type] = {
     name: next((part for part in get_args(hint) if part is not type(None)), hint)
@@ -88,7 +92,6 @@ _AT_LEAST = {
     "temperature": 0, "max_tokens": 1, "timeout": 0, "price_in": 0, "price_out": 0, "max_searches": 0, "top_k": 1,
     "budget_tokens": 0, "budget_usd": 0, "budget_seconds": 0,
 }  # fmt: skip
-_ONE_OF = {"method": ("search_o1", "cot")}
 
 
 def load(
@@ -168,12 +171,10 @@ def checked(name: str, value: Any, where: str) -> Any:
     fits = isinstance(value, int | float if kind is float else kind) and not isinstance(value, bool)
     if not fits:
         raise ConfigError(f"{where} = {_safe(name, value)} is not {_WORDS[kind]}: give {_WORDS[kind]}")
-    least, choices = _AT_LEAST.get(name), _ONE_OF.get(name)
+    least = _AT_LEAST.get(name)
     # `not >=` also turns NaN away.
     if least is not None and not value >= least:
         raise ConfigError(f"{where} = {value!r} is out of range: give {least} or more")
-    if choices is not None and value not in choices:
-        raise ConfigError(f"{where} = {value!r} is unknown{_nearest(value, choices)}: give {' or '.join(choices)}")
     return value
 
 

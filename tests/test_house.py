@@ -19,6 +19,7 @@ FLOORS = {
     "clew.journal": 2,
     "clew.models": 3,
     "clew.retrieval": 3,
+    "clew.sandbox": 3,
     "clew.scoring": 4,
     "clew.graphs": 5,
     "clew.testing": 5.5,
@@ -35,12 +36,18 @@ PUBLIC = {
     "clew.models": "Capabilities LogProb Messages Model Reply Retries StopScanner Timeouts ToolCall Transport Usage "
     "forget_probes to_transcript",
     "clew.retrieval": "ChunkSettings Corpus Embedder Hit IndexProgress IndexReport Page Ranking Searcher "
-    "SentenceEmbedder Store Window best_windows excerpts forget_folder index_folders read search",
+    "SentenceEmbedder Store StoreContents Window best_windows contents_of corpus_name excerpts forget_folder "
+    "index_folders is_server near_duplicate normalise_query read search",
     "clew.testing": "Call Fault Faulty Features PRESETS RandomText Reply Request Rule ScriptedSearcher ScriptedServer "
     "Template Unexpected anthropic_like_prefill hidden_reasoning openai vllm",
     "clew.cli": "main",
-    "clew.graphs": "Graph Steps cot search_o1",
-    "clew.scoring": "boxed extract_answer",
+    "clew.graphs": "Graph Steps closed_book corag cot rag search_o1",
+    "clew.training": "ChainRow Sampled chain_rows masked rows_of sample_chains write_rows",
+    "clew.scoring": "Abstention Choice Contains ExactMatch F1 Mathematics ModelJudge Number Pointwise Scorer Selection "
+    "Verdict abstains best boxed by_equality by_key contains exact_match extract_answer f1 normalise parse_number "
+    "scorer_for vote",
+    "clew.evals": "Evaluation evaluate",
+    "clew.evals.tasks": "Gold Item Link TaskSet load names read_items write_documents write_items",
 }
 
 HEAVY = (
@@ -52,6 +59,12 @@ HEAVY = (
     "qdrant_edge",
     "docker",
     "langgraph",
+    "sympy",
+    "math_verify",
+    "datasets",
+    "matplotlib",
+    "pypdf",
+    "nbformat",
 )
 
 
@@ -106,7 +119,13 @@ def test_public_names(package: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "statement", ["import clew", "import clew.cli", "import clew.models, clew.retrieval, clew.journal, clew.testing"]
+    "statement",
+    [
+        "import clew",
+        "import clew.cli",
+        "import clew.models, clew.retrieval, clew.journal, clew.testing",
+        "import clew.scoring, clew.evals.tasks, clew.evals",
+    ],
 )
 def test_importing_loads_nothing_heavy(statement: str) -> None:
     code = f"{statement}\nimport sys\nprint(sorted(set(sys.modules) & set({HEAVY!r})))"

@@ -94,12 +94,12 @@ def rrf(*rankings: list[str], k: int = 60) -> list[str]:
 def rankings(corpus: Corpus, questions: list[Question]) -> dict[str, list[list[str]]]:
     """For each method, the pages of every question, best first."""
     opened = corpus._opened
-    rows = opened.catalog.db.execute("SELECT id FROM passages WHERE pending = 0 ORDER BY id").fetchall()
+    rows = opened.contents.db.execute("SELECT id FROM passages WHERE pending = 0 ORDER BY id").fetchall()
     ids = [row[0] for row in rows]
     passages = [
         passage
         for start in range(0, len(ids), 500)
-        for passage in opened.catalog.passages(ids[start : start + 500]).values()
+        for passage in opened.contents.passages(ids[start : start + 500]).values()
     ]
     page_of = [passage.source for passage in passages]
     vectors = opened.store.dense([passage.id for passage in passages])

@@ -6,25 +6,19 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from clew.agents import doors, history
-from clew.config import Settings, checked, load
+from clew.agents import doors, history, methods
+from clew.config import SECRETS, Settings, checked, load
 from clew.errors import ConfigError
 
 if TYPE_CHECKING:
     from clew.graphs import Graph
-    from clew.journal import Budget, Journal, Replayed, RunRow
+    from clew.journal import Budget, Journal, Recipe, Replayed, RunRow
     from clew.task import Answer, TaskKind
 
 BUILDER = "clew.agents.ask:build"
 # What decides a graph. Secrets are read again where the run goes on; where things live may have moved.
-_SHAPE = ("method", "model", "reader_model", "temperature", "max_tokens", "max_searches", "top_k")
+_SHAPE = ("method", "model", "reader_model", "temperature", "max_tokens", "max_searches", "top_k", "rerank")
 _PLACES = ("api_base", "store", "embedder", "timeout", "price_in", "price_out")
-
-# Benchmarks want the fewest words; a person who asks wants the whole answer.
-FORMS: dict[TaskKind, str] = {
-    "qa": "Answer the question completely, in one to three sentences. "
-    "Put these sentences, and nothing else, inside \\boxed{}."
-}
 
 Watcher = Callable[[dict[str, Any]], None]
 
@@ -32,47 +26,45 @@ Watcher = Callable[[dict[str, Any]], None]
 def build(**args: Any) -> Graph:
     """The graph of a recipe. `args` are the settings that were recorded; the key comes from the environment or the
     configuration of whoever resumes."""
-    here = load()
-    return graph_of(_recorded(args, here), None)
+    settings, form = _recorded(args, load())
+    return graph_of(settings, None, form)
 
 
-def graph_of(settings: Settings, library: doors.Library | None) -> Graph:
+def graph_of(settings: Settings, library: doors.Library | None, form: methods.Form = "full") -> Graph:
     """The graph that the settings describe, with its recipe. `library=None` opens the store at the first search."""
-    from clew.graphs import cot, search_o1
-
-    model = doors.model(settings)
-    if settings.method == "cot":
-        return cot(model, forms=FORMS, recipe=recipe(settings))
-    reader = doors.model(settings, settings.reader_model) if settings.reader_model else None
-    own = {"max_searches": settings.max_searches, "top_k": settings.top_k}
-    options: dict[str, Any] = {name: value for name, value in own.items() if value is not None}
-    library = library or doors.library(settings)
-    return search_o1(model, library, reader=reader, forms=FORMS, recipe=recipe(settings), **options)
+    return methods.build(methods.of(settings), settings, library, form=form, recipe=recipe(settings, form))
 
 
-def recipe(settings: Settings) -> Any:
+def recipe(settings: Settings, form: methods.Form = "full") -> Recipe:
     """What rebuilds the graph of `settings` in another process: no key, and the store as an absolute path."""
     from clew.journal import Recipe
 
     args = {name: getattr(settings, name) for name in (*_SHAPE, *_PLACES)}
-    if settings.method == "cot":
-        del args["store"]
+    if methods.of(settings).searches:
+        args["store"] = str(doors.place(settings))
     else:
-        args["store"] = str(doors.store_folder(settings))
+        del args["store"]
     if settings.origin("embedder") == "default":
         del args["embedder"]
+    if form != "full":
+        args["form"] = form
     return Recipe(BUILDER, {name: value for name, value in args.items() if value is not None})
 
 
-def _recorded(args: dict[str, Any], here: Settings) -> Settings:
-    """The settings of a recipe. Only where things live may be overridden, and only by the command line."""
+def _recorded(args: dict[str, Any], here: Settings) -> tuple[Settings, methods.Form]:
+    """The settings and the form of a recipe. Only where things live may be overridden, and only by the command line."""
+    args = dict(args)
+    form = args.pop("form", "full")
     unknown = sorted(set(args) - set(_SHAPE) - set(_PLACES))
+    if form not in methods.FORMS:
+        unknown.append(f"form={form!r}")
     if unknown:
         raise ConfigError(f"the run's recipe has unknown arguments {unknown}: a newer Clew wrote it, upgrade")
     known = {name: checked(name, value, f"the run's recipe: {name}") for name, value in args.items()}
     moved = {name: getattr(here, name) for name in _PLACES if here.origin(name) == "command line"}
+    secrets: dict[str, Any] = {name: getattr(here, name) for name in SECRETS}
     origins = dict.fromkeys(known, "recipe") | dict.fromkeys(moved, "command line")
-    return Settings(**{"journal": here.journal, **known, **moved}, api_key=here.api_key, origins=origins)
+    return Settings(**{"journal": here.journal, **known, **moved}, **secrets, origins=origins), form
 
 
 def budget(settings: Settings) -> Budget:
@@ -98,7 +90,7 @@ async def ask(
     import clew
 
     task = clew.Task(prompt=question, kind=kind)
-    library = None if settings.method == "cot" else doors.library(settings)
+    library = doors.library(settings) if methods.of(settings).searches else None
     graph = graph_of(settings, library)
     try:
         await _ready(library)
@@ -181,7 +173,7 @@ def fork(run_id: str, at: int, settings: Settings, *, journal: Journal) -> str:
     given = {n: getattr(settings, n) for n in (*_SHAPE, *_PLACES) if settings.origin(n) == "command line"}
     changed = {**row.recipe["args"], **given}
     if "store" in given:
-        changed["store"] = str(doors.store_folder(settings))
+        changed["store"] = str(doors.place(settings))
     child = fork_run(row.id, at, journal=journal)
     journal.update_run(child, recipe={"builder": BUILDER, "args": changed})
     return child
@@ -191,12 +183,12 @@ def _rebuilt(row: RunRow, settings: Settings) -> tuple[Graph | None, doors.Libra
     """The run's graph and its searcher; (None, None) for a recipe of another builder, which rebuilds itself."""
     if row.recipe is None or row.recipe.get("builder") != BUILDER:
         return None, None
-    recorded = _recorded(row.recipe["args"], settings)
-    if recorded.method == "cot":
-        return graph_of(recorded, None), None
-    name = doors.Library(row.recipe["args"].get("store", recorded.store)).name
+    recorded, form = _recorded(row.recipe["args"], settings)
+    if not methods.of(recorded).searches:
+        return graph_of(recorded, None, form), None
+    name = doors.Library(row.recipe["args"].get("store", recorded.store), rerank=recorded.rerank).name
     library = doors.library(recorded, name)
-    return graph_of(recorded, library), library
+    return graph_of(recorded, library, form), library
 
 
 def _given_budget(settings: Settings) -> Budget:

@@ -14,7 +14,7 @@ from typing import Literal
 from clew import config
 from clew.agents import doors
 from clew.config import Settings
-from clew.errors import ClewError, ConfigError, StoreBusy
+from clew.errors import ClewError, StoreBusy
 
 State = Literal["ok", "warn", "fail"]
 
@@ -118,20 +118,17 @@ async def store(settings: Settings) -> Check:
     """Opens the store; one that is busy is fine, one that is missing is a hint."""
     from clew.retrieval import Corpus
 
+    place = doors.place(settings)
+    if isinstance(place, Path) and not place.exists():
+        return Check("store", "warn", f"nothing is indexed in {place}", "clew index DIR")
     try:
-        folder = doors.store_folder(settings)
-    except ConfigError as error:
-        return Check("store", "fail", str(error), "give --store DIR")
-    if not folder.exists():
-        return Check("store", "warn", f"nothing is indexed in {folder}", "clew index DIR")
-    try:
-        with await asyncio.to_thread(Corpus.open, folder, wait=0.5) as corpus:
+        with await asyncio.to_thread(Corpus.open, place, key=settings.store_key, wait=0.5) as corpus:
             pages, passages = corpus.counts()
     except StoreBusy as error:
         return Check("store", "warn", str(error), "wait for that process")
     except ClewError as error:
-        return Check("store", "fail", str(error), "index into another folder with --store, or delete this one")
-    return Check("store", "ok", f"{pages:,} pages, {passages:,} passages in {folder}")
+        return Check("store", "fail", str(error), "clew index DIR, or give the right place with --store")
+    return Check("store", "ok", f"{pages:,} pages, {passages:,} passages in {place}")
 
 
 async def model(settings: Settings) -> AsyncIterator[Check]:

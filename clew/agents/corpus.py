@@ -19,4 +19,6 @@ async def index(
     """Brings the store of the settings up to date with `dirs`; see `clew.retrieval.index_folders`."""
     from clew.retrieval import index_folders
 
-    return await index_folders(dirs, doors.store_folder(settings), embedder=doors.embedder(settings), progress=progress)
+    return await index_folders(
+        dirs, doors.place(settings), embedder=doors.embedder(settings), key=settings.store_key, progress=progress
+    )

@@ -11,7 +11,7 @@ from clew.errors import ConfigError
 
 if TYPE_CHECKING:
     from clew.models import Model
-    from clew.retrieval import Corpus, Embedder, Hit, Page
+    from clew.retrieval import Corpus, Embedder, Hit, Page, StoreContents
 
 NO_MODEL = (
     "no model is configured: give --model openai/gpt-5-mini, or --model openai/NAME --api-base http://HOST/v1 for a "
@@ -47,13 +47,9 @@ def model(settings: Settings, name: str | None = None) -> Model:
     )
 
 
-def store_folder(settings: Settings) -> Path:
-    """The folder of the index, absolute. Raises `ConfigError` for a URL."""
-    if "://" in settings.store:
-        raise ConfigError(
-            f"the store {settings.store!r} is an address, and the embedded store takes a folder: give --store DIR"
-        )
-    return Path(settings.store).expanduser().resolve()
+def place(settings: Settings) -> str | Path:
+    """Where the store is: an absolute folder, or the address of a collection on a Qdrant server."""
+    return settings.store if "://" in settings.store else Path(settings.store).expanduser().resolve()
 
 
 def embedder(settings: Settings) -> Embedder:
@@ -64,16 +60,27 @@ def embedder(settings: Settings) -> Embedder:
 
 
 class Library:
-    """The corpus in a store's folder as a `Searcher` that opens itself when it is first needed: a replay never does.
+    """The corpus in a store as a `Searcher` that opens itself when it is first needed: a replay never does.
 
-    While it is open the folder is locked against other processes; `close` frees it. `name` is part of every recorded
-    search: a store that has moved keeps the name that it was recorded with.
+    `place` is a folder, which is locked against other processes while the library is open, or the address of a
+    collection, whose server takes `key`. `rerank` is a cross-encoder. `name` is part of every recorded search: a store
+    that has moved keeps the name that it was recorded with.
     """
 
-    def __init__(self, folder: str | Path, embedder: Embedder | None = None, name: str = "") -> None:
-        self.folder = Path(folder)
-        self.name = name or f"corpus:{self.folder.name}"
-        self._embedder = embedder
+    def __init__(
+        self,
+        place: str | Path,
+        embedder: Embedder | None = None,
+        name: str = "",
+        *,
+        key: str | None = None,
+        rerank: str | None = None,
+    ) -> None:
+        from clew.retrieval import corpus_name
+
+        self.place = place
+        self.name = name or corpus_name(place, rerank)
+        self._embedder, self._key, self._rerank = embedder, key, rerank
         self._corpus: Corpus | None = None
         self._opening = asyncio.Lock()
 
@@ -83,7 +90,9 @@ class Library:
 
         async with self._opening:
             if self._corpus is None:
-                self._corpus = await asyncio.to_thread(Corpus.open, self.folder, embedder=self._embedder)
+                self._corpus = await asyncio.to_thread(
+                    Corpus.open, self.place, embedder=self._embedder, key=self._key, rerank=self._rerank
+                )
         return self._corpus
 
     async def search(self, query: str, k: int) -> list[Hit]:
@@ -91,6 +100,12 @@ class Library:
 
     async def read(self, hit: Hit) -> Page:
         return await (await self.open()).read(hit)
+
+    def contents(self) -> StoreContents:
+        """What the store holds, without opening it."""
+        from clew.retrieval import contents_of
+
+        return contents_of(self.place, key=self._key)
 
     def close(self) -> None:
         if self._corpus is not None:
@@ -101,5 +116,5 @@ class Library:
 def library(settings: Settings, name: str = "") -> Library:
     """The corpus of the settings. An embedding model that was named is checked against the store's; the default is not,
     because a store knows which one it was built with."""
-    named = settings.origin("embedder") != "default"
-    return Library(store_folder(settings), embedder(settings) if named else None, name)
+    own = embedder(settings) if settings.origin("embedder") != "default" else None
+    return Library(place(settings), own, name, key=settings.store_key, rerank=settings.rerank)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import typer
 
-from clew.cli import ask, corpus, doctor, past
+from clew.cli import ask, corpus, doctor, eval, labyrinth, past
 from clew.errors import ClewError
 
 EXIT_CODES = (
@@ -43,6 +43,8 @@ app.command()(ask.resume)
 app.command()(past.replay)
 app.command()(ask.fork)
 app.command("import")(past.import_run)
+app.command("eval")(eval.evaluate)
+app.add_typer(labyrinth.app, name="labyrinth")
 app.command()(doctor.doctor)
 
 

@@ -29,7 +29,12 @@ def ask(
     ] = None,
     method: Annotated[
         str | None,
-        typer.Option("--method", metavar="NAME", help="search_o1 (default), or cot: no search.", show_default=False),
+        typer.Option(
+            "--method",
+            metavar="NAME",
+            help="search_o1 (default), corag, rag, cot or closed_book; with options: corag:length=4.",
+            show_default=False,
+        ),
     ] = None,
     kind: Annotated[str, typer.Option("--kind", metavar="KIND", help="qa, math, choice or code.")] = "qa",
     max_searches: Annotated[
@@ -53,6 +58,7 @@ def ask(
     budget_seconds: options.BudgetSeconds = None,
     store: options.Store = None,
     embedder: options.Embedder = None,
+    rerank: options.Rerank = None,
     journal: options.Journal = None,
     as_json: options.Json = False,
 ) -> None:
@@ -77,9 +83,13 @@ def ask(
             "model": model, "api_base": api_base, "reader_model": reader_model, "method": method, "store": store,
             "max_searches": max_searches, "top_k": top_k, "temperature": temperature, "max_tokens": max_tokens,
             "timeout": timeout, "budget_usd": budget_usd, "budget_tokens": budget_tokens,
-            "budget_seconds": budget_seconds, "embedder": embedder, "journal": journal,
+            "budget_seconds": budget_seconds, "embedder": embedder, "rerank": rerank, "journal": journal,
         }
     )  # fmt: skip
+    if settings.origin("method") != "default":
+        from clew.agents import methods
+
+        methods.of(settings)  # a misspelt one is the first thing to say
     if settings.model is None:
         _without_model(text, settings, as_json)
 
@@ -281,7 +291,8 @@ def _without_model(question: str, settings: Settings, as_json: bool) -> None:
     from clew.cli.corpus import show_best
 
     words.say(f"clew: {doors.NO_MODEL}")
-    if doors.store_folder(settings).exists():
+    store = doors.place(settings)
+    if isinstance(store, str) or store.exists():
         words.say("the best passages for the question:")
         asyncio.run(show_best([question], 5, settings, as_json))
     raise typer.Exit(2)

@@ -24,8 +24,9 @@ def index(
 ) -> None:
     """Index folders of documents for search.
 
-    Markdown, reStructuredText, text, HTML and source code are read. Run it again after changes: only what changed
-    is embedded, what is gone disappears. An interrupted index is finished by the same command.
+    Markdown, reStructuredText, text, HTML, PDF, notebooks and source code are read. Run it again after changes: only
+    what changed is embedded, what is gone disappears. An interrupted index is finished by the same command.
+    --store also takes http://HOST:6333/COLLECTION, a collection on a Qdrant server (its key: CLEW_STORE_KEY).
 
     Example: clew index docs src --store .clew/store
     """
@@ -59,6 +60,7 @@ def search(
     ] = None,
     store: options.Store = None,
     embedder: options.Embedder = None,
+    rerank: options.Rerank = None,
     as_json: options.Json = False,
 ) -> None:
     """Show the passages that fit a query best.
@@ -76,7 +78,7 @@ def search(
     for text in asked:
         if not text.strip():
             raise ConfigError("the query is empty: say what to search for")
-    settings = load({"store": store, "embedder": embedder})
+    settings = load({"store": store, "embedder": embedder, "rerank": rerank})
 
     asyncio.run(show_best(asked, k, settings, as_json))
 
@@ -143,9 +145,10 @@ def _report(report: IndexReport) -> None:
         )
         if number
     )  # fmt: skip
+    size = f", {words.size(report.bytes)}" if report.bytes else ""
     words.out(
         f"{words.count(report.pages, 'page')}, {words.count(report.passages, 'passage')} in {report.store} "
-        f"({changes}; {words.duration(report.seconds)}, {words.size(report.bytes)})"
+        f"({changes}; {words.duration(report.seconds)}{size})"
     )
     for reason, files in sorted(report.skipped.items()):
         some = ", ".join(words.line(file) for file in files[:3]) + (", …" if len(files) > 3 else "")

@@ -12,12 +12,24 @@ Journal = Annotated[
     str | None, typer.Option("--journal", metavar="FILE", help="Journal file [.clew/journal.db].", show_default=False)
 ]
 Store = Annotated[
-    str | None, typer.Option("--store", metavar="DIR", help="Folder of the index [.clew/store].", show_default=False)
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="PLACE",
+        help="Folder of the index [.clew/store], or URL of a collection.",
+        show_default=False,
+    ),
 ]
 Embedder = Annotated[
     str | None,
     typer.Option(
         "--embedder", metavar="NAME", help="offline, a folder, or a sentence-transformers name.", show_default=False
+    ),
+]
+Rerank = Annotated[
+    str | None,
+    typer.Option(
+        "--rerank", metavar="NAME", help="Cross-encoder: a folder or a sentence-transformers name.", show_default=False
     ),
 ]
 Model = Annotated[

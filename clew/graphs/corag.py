@@ -203,7 +203,8 @@ def _verdict(state: State, chain: Chain, said: Said) -> tuple[Status, str]:
         return "partial", "context_overflow"
     reason = chain["ended"] if chain["ended"] in ("sufficient", "chain_truncated") else ""
     if said.status == "no_answer":
-        return ("malformed" if reason == "chain_truncated" and not chain["links"] else "no_answer"), reason
+        status: Status = "malformed" if reason == "chain_truncated" and not chain["links"] else "no_answer"
+        return status, reason or said.stop_reason
     return said.status, reason
 
 

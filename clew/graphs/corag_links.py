@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple, TypedDict, TypeVar
 
 from clew.errors import EffectFailed, Refused
 from clew.graphs.base import render_notes
-from clew.graphs.final import stopped
+from clew.graphs.final import short_reply, stopped
 from clew.graphs.markers import neutralise
 from clew.graphs.passages import cut_middle, from_state, shown, supporting, to_state
 from clew.journal import Transcript, note, scope
@@ -181,9 +181,8 @@ class Links:
         """One planning call. `sample` tells equal calls apart when the model has a fixed seed."""
         fixed = self.model.fingerprint().get("seed")
         seed: dict[str, Any] = {"seed": fixed + sample} if isinstance(fixed, int) else {}
-        reply = await self.model.chat(
-            self.planning_prompt(task, chain), temperature=temperature, max_tokens=self.subquery_tokens, **seed
-        )
+        asked = self.planning_prompt(task, chain)
+        reply = await short_reply(self.model, asked, self.subquery_tokens, temperature=temperature, **seed)
         queries = sub_queries(reply.text)
         if not queries:
             note("malformed_query", {"reply": reply.text[:2_000]})
@@ -244,7 +243,7 @@ class Links:
             return link
         for read in [[hit] for hit in hits] if self.reading == "each" and hits else [hits]:
             asked = self.reading_prompt(query, shown(read, self._reading_room(query)))
-            reply = await self.model.chat(asked, temperature=0.0, max_tokens=self.subanswer_tokens)
+            reply = await short_reply(self.model, asked, self.subanswer_tokens, temperature=0.0)
             text = sub_answer(reply.text)
             if text is None:
                 note("malformed_answer", {"query": query, "reply": reply.text[:2_000]})

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from clew.errors import ConfigError, EffectFailed, ModelRequestRejected, Refused, Unsupported
 from clew.graphs.corag_links import NOTHING_FOUND, Chain, Links, branches, rendered
-from clew.graphs.final import Said
+from clew.graphs.final import Said, short_reply
 from clew.graphs.passages import cut_middle
 from clew.journal import Transcript, note
 from clew.models import Model, Reply
@@ -78,6 +78,9 @@ class Scorers:
             except (Unsupported, ModelRequestRejected) as error:
                 passed_over[name] = str(error)
                 continue
+            if all(score.value is None for score in scores) and at + 1 < len(order):
+                passed_over[name] = f"no chain got a score: {[score.raw for score in scores]}"
+                continue
             data = {"scorer": name, "values": [s.value for s in scores], "raw": [s.raw for s in scores]}
             note("chain_scores", {**data, **({"instead_of": passed_over} if passed_over else {})})
             return [score.value for score in scores], tuple(order[at:])
@@ -86,7 +89,7 @@ class Scorers:
     async def sufficient(self, task: Task, chain: Chain) -> bool:
         """Whether one verdict holds the chain to be enough (early stop). A reply that is neither yes nor no means that
         it is not."""
-        reply = await self.model.chat(self.verdict_prompt(task, chain), temperature=0.0, max_tokens=self.verdict_tokens)
+        reply = await short_reply(self.model, self.verdict_prompt(task, chain), self.verdict_tokens, temperature=0.0)
         word = _WORD.match(reply.text)
         note("sufficiency", {"chain": chain["index"], "links": len(chain["links"]), "reply": reply.text[:200]})
         return word is not None and word[1].lower() == "yes"
@@ -134,9 +137,12 @@ class Scorers:
 
     async def _votes(self, task: Task, chain: Chain) -> Score:
         """The share of yes among sampled verdicts; what is neither yes nor no is no vote."""
-        replies: list[Reply] = await self.model.sample(
-            self.verdict_prompt(task, chain), self.votes, temperature=0.7, max_tokens=self.verdict_tokens
-        )
+        replies: list[Reply] = []
+        for limit in (self.verdict_tokens, self.model.max_tokens):  # the second for a model that thinks first
+            prompt = self.verdict_prompt(task, chain)
+            replies = await self.model.sample(prompt, self.votes, temperature=0.7, max_tokens=limit)
+            if any(reply.text.strip() or reply.finish != "length" for reply in replies):
+                break
         words = [word[1].lower() for reply in replies if (word := _WORD.match(reply.text))]
         raw = {"yes": words.count("yes"), "no": words.count("no"), "of": self.votes}
         return Score(raw["yes"] / len(words) if words else None, raw)

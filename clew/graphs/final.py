@@ -14,7 +14,7 @@ from clew.errors import ContextOverflow, EffectFailed, Refused
 from clew.graphs.base import END_PHASE, Graph, MethodState, State, Steps, graph_of
 from clew.graphs.passages import as_evidence, from_state, supporting
 from clew.journal import Hold, Recipe, Transcript, current, note, scope
-from clew.models import Model
+from clew.models import Model, Reply
 from clew.scoring import extract_answer
 from clew.scoring.abstention import abstains
 from clew.task import Answer, Status, Task, TaskKind, Trace
@@ -83,14 +83,26 @@ class Finishing:
             if asked_again:
                 transcript = transcript.add("user", ASK_AGAIN, "notice")
             try:
-                reply = await self.model.chat(transcript, max_tokens=self.max_tokens, hold=hold)
+                reply = await short_reply(self.model, transcript, self.max_tokens or self.model.max_tokens, hold=hold)
             except (Refused, EffectFailed) as error:
                 return Said("", *stopped(error))
             text = self.read(reply.text, kind)
             if text:
                 return Said(text, "ok", effect=reply.key)
             transcript, hold = reply.transcript, None
-        return Said("", "no_answer")
+        return Said("", "no_answer", "max_tokens" if reply.finish == "length" else "")
+
+
+async def short_reply(
+    model: Model, transcript: Transcript, max_tokens: int, *, hold: Hold | None = None, **options: Any
+) -> Reply:
+    """A reply that needs few tokens. A model that spends them all on its thoughts is asked again with its own limit;
+    options as in `Model.chat`."""
+    reply = await model.chat(transcript, max_tokens=max_tokens, hold=hold, **options)
+    if reply.finish != "length" or reply.text.strip() or max_tokens >= model.max_tokens:
+        return reply
+    note("limit_spent_on_thoughts", {"max_tokens": max_tokens, "then": model.max_tokens})
+    return await model.chat(transcript, max_tokens=model.max_tokens, **options)
 
 
 def stopped(error: Refused | EffectFailed) -> tuple[Status, str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from clew.errors import ContextOverflow, EffectFailed, Refused
@@ -65,9 +65,9 @@ class Call:
 class MarkerTool:
     """A tool that a model calls by writing `begin` argument `end`.
 
-    `quota` limits the calls that count; then the model reads `over_quota`. A repeated argument (after `normalise`) gets
-    `repeated`. `open_result` and `close_result` enclose what the model reads; a model that writes `open_result` itself
-    is inventing results and is stopped there.
+    `quota` limits the calls that count; then the model reads `over_quota`. An argument that `repeats` an earlier one
+    gets `repeated`. `open_result` and `close_result` enclose what the model reads; a model that writes `open_result`
+    itself is inventing results and is stopped there.
     """
 
     name: str
@@ -82,7 +82,7 @@ class MarkerTool:
     over_quota: str
     repeated: str
     quota_status: Status = "tool_quota"
-    normalise: Callable[[str], str] = field(default=lambda text: " ".join(text.split()).casefold())
+    repeats: Callable[[str, list[str]], bool] = lambda argument, earlier: argument in earlier
     count_failed: bool = False
 
     @property
@@ -277,11 +277,10 @@ class MarkerLoop:
         self, tool: MarkerTool, argument: str, transcript: Transcript, state: State
     ) -> tuple[State, str]:
         """The text that the model reads in reply to a call. Over quota comes before repeated, as in the paper."""
-        wanted = tool.normalise(argument)
         if state["used"][tool.name] >= tool.quota:
             note("over_quota", {"tool": tool.name, "argument": argument})
             return {**state, "refused": state["refused"] + 1, "stop_reason": tool.quota_status}, tool.over_quota
-        if wanted in state["seen"][tool.name]:
+        if tool.repeats(argument, state["seen"][tool.name]):
             note("repeated", {"tool": tool.name, "argument": argument})
             return state, tool.repeated
         task = Task.model_validate(state["task"])
@@ -289,7 +288,7 @@ class MarkerLoop:
         counts = not result.failed or tool.count_failed
         known = {item["id"] for item in state["evidence"]}
         fresh = [item.model_dump(mode="json") for item in result.evidence if item.id not in known]
-        seen = state["seen"][tool.name] + ([] if result.failed else [wanted])
+        seen = state["seen"][tool.name] + ([] if result.failed else [argument])
         state = {
             **state,
             "used": {**state["used"], tool.name: state["used"][tool.name] + counts},

@@ -20,7 +20,7 @@ from clew.graphs.final import TASK_INSTRUCTIONS, with_back_off
 from clew.graphs.markers import Call, MarkerLoop, MarkerTool, Result, neutralise
 from clew.journal import Recipe, Transcript, note, scope
 from clew.models import Model
-from clew.retrieval import Hit, Page, Searcher, excerpts, read, search
+from clew.retrieval import Hit, Page, Searcher, excerpts, near_duplicate, read, search
 from clew.task import Evidence, Task, TaskKind
 
 BEGIN_QUERY, END_QUERY = "<|begin_search_query|>", "<|end_search_query|>"
@@ -247,6 +247,7 @@ def search_o1(
         quota=max_searches,
         over_quota=OVER_QUOTA,
         repeated=REPEATED,
+        repeats=lambda query, earlier: near_duplicate(query, earlier) is not None,
         quota_status="search_quota",
         count_failed=count_failed,
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .address import corpus_name as corpus_name
+    from .address import is_server as is_server
     from .chunking import ChunkSettings as ChunkSettings
     from .corpus import Corpus as Corpus
     from .door import read as read
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
     from .index import IndexReport as IndexReport
     from .index import forget_folder as forget_folder
     from .index import index_folders as index_folders
+    from .opened import StoreContents as StoreContents
+    from .opened import contents_of as contents_of
+    from .queries import near_duplicate as near_duplicate
+    from .queries import normalise_query as normalise_query
     from .ranking import Ranking as Ranking
     from .store import Store as Store
     from .types import Hit as Hit
@@ -38,9 +44,15 @@ _HOMES = {
     "Store": "store",
     "Window": "windows",
     "best_windows": "windows",
+    "corpus_name": "address",
     "excerpts": "excerpt",
     "forget_folder": "index",
     "index_folders": "index",
+    "is_server": "address",
+    "near_duplicate": "queries",
+    "normalise_query": "queries",
+    "StoreContents": "opened",
+    "contents_of": "opened",
     "read": "door",
     "search": "door",
 }

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from typing import Protocol
 
 from clew.errors import RetrievalError
 
@@ -37,7 +38,7 @@ CREATE TABLE IF NOT EXISTS removed (id INTEGER PRIMARY KEY);
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A stored passage: its page and its text, the characters `start` to `stop` of the page."""
+    """A stored passage with its page's number, source and title."""
 
     id: int
     page: int
@@ -45,26 +46,40 @@ class Passage:
     title: str
     heading: str
     text: str
-    start: int
-    stop: int
 
 
 @contextmanager
-def clear_errors(folder: Path) -> Iterator[None]:
+def clear_errors(store: str | Path) -> Iterator[None]:
     """What SQLite or the file system raises inside becomes a `RetrievalError` that says what to do."""
     try:
         yield
     except (sqlite3.Error, OSError) as error:
         raise RetrievalError(
-            f"the store {str(folder)!r} could not be read or written ({error});"
+            f"the store {str(store)!r} could not be read or written ({error});"
             " free disk space or check permissions, then run the same command again: nothing that was finished is lost"
         ) from error
+
+
+class Contents(Protocol):
+    """What readers ask of a store besides vectors."""
+
+    def page(self, source: str) -> tuple[str, str] | None:
+        """(title, text) of the page with that source."""
+        ...
+
+    def passages(self, ids: Sequence[int]) -> dict[int, Passage]:
+        """The finished passages among `ids`."""
+        ...
+
+    def counts(self) -> tuple[int, int]:
+        """(pages, passages)."""
+        ...
 
 
 class Catalog:
     """The SQLite file of a store. Not for use by several threads at once; the caller holds the folder's lock."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path | str) -> None:
         self.db = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
         self.db.execute("PRAGMA journal_mode = WAL")
         self.db.execute("PRAGMA synchronous = NORMAL")
@@ -79,9 +94,8 @@ class Catalog:
 
     # Settings ------------------------------------------------------------------------------------------------
 
-    def get(self, key: str) -> str | None:
-        row = self.db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return str(row[0]) if row else None
+    def settings(self) -> dict[str, str]:
+        return dict(self.db.execute("SELECT key, value FROM meta"))
 
     def set(self, key: str, value: str) -> None:
         self.db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
@@ -162,7 +176,7 @@ class Catalog:
         """The finished passages among `ids`."""
         marks = ",".join("?" * len(ids))
         rows = self.db.execute(
-            "SELECT passages.id, page, source, title, heading, substr(text, start + 1, stop - start), start, stop"
+            "SELECT passages.id, page, source, title, heading, substr(text, start + 1, stop - start)"
             f" FROM passages JOIN pages ON pages.id = page WHERE passages.pending = 0 AND passages.id IN ({marks})",
             list(ids),
         )

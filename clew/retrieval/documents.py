@@ -16,6 +16,7 @@ MARKUP = {
     **dict.fromkeys((".html", ".htm", ".xhtml"), "html"),
     **dict.fromkeys((".md", ".markdown", ".mdx"), "markdown"),
     **dict.fromkeys((".rst", ".rest"), "rst"),
+    ".ipynb": "notebook",
     **dict.fromkeys((".txt", ".text", ".adoc", ".org", ".tex", ".log", ""), "text"),
 }
 CODE = words("""
@@ -52,12 +53,14 @@ class Unreadable(Exception):
 
 
 def kind_of(path: Path) -> str:
-    """The reader that is in charge of `path`: html, markdown, rst, text or code; raises `Unreadable` if none is."""
+    """The reader in charge of `path`: html, markdown, rst, text, notebook, code or pdf. Raises `Unreadable`."""
     suffix = path.suffix.lower()
     if suffix == ".txt" and path.stem.lower().endswith((".rst", ".md")):
         suffix = Path(path.stem).suffix.lower()
     if suffix in CODE:
         return "code"
+    if suffix == ".pdf":
+        return "pdf"
     if suffix in MARKUP:
         return MARKUP[suffix]
     raise Unreadable(f"unknown file type {suffix}")
@@ -95,25 +98,31 @@ def clean(text: str) -> str:
 def read_document(path: Path, data: bytes) -> Document:
     """The document in `data`, the content of the file `path` (whose name chooses the reader).
 
-    Raises `Unreadable` with a reason for binary, empty, oversized, minified or unknown files.
+    Raises `Unreadable` with a reason for binary, empty, oversized, minified, broken, encrypted or unknown files.
     """
     kind = kind_of(path)
     if len(data) > MAX_BYTES:
         raise Unreadable(f"larger than {MAX_BYTES // 1_000_000} MB")
-    document = _readers()[kind](decode(data), path)
+    if kind == "pdf":
+        from . import pdf
+
+        document = pdf.read_pdf(data, title=path.stem)
+    else:
+        document = _readers()[kind](decode(data), path)
     if not document.text.strip():
         raise Unreadable("no visible text")
     return document
 
 
 def _readers() -> dict[str, Callable[[str, Path], Document]]:
-    from . import code, html, markup
+    from . import code, html, markup, notebook
 
     return {
         "html": lambda text, path: html.read_html(text, title=path.stem),
         "markdown": lambda text, path: markup.read_markdown(clean(text), title=path.stem),
         "rst": lambda text, path: markup.read_rst(clean(text), title=path.name.split(".")[0]),
         "text": lambda text, path: markup.read_text(clean(text), title=path.name),
+        "notebook": lambda text, path: notebook.read_notebook(text, title=path.stem),
         "code": lambda text, path: code.read_code(clean(text), path),
     }
 

@@ -32,7 +32,7 @@ class EdgeStore:
         import qdrant_edge as engine
 
         self._engine, self._folder = engine, folder
-        if (folder / "edge_config.json").exists():
+        if has_shard(folder):
             self._shard = self._call(lambda: engine.EdgeShard.load(str(folder)))
         else:
             folder.mkdir(parents=True, exist_ok=True)
@@ -41,8 +41,16 @@ class EdgeStore:
             config = engine.EdgeConfig(
                 vectors={DENSE: dense, WHOLE: dense},
                 sparse_vectors={SPARSE: engine.EdgeSparseVectorParams(modifier=engine.Modifier.Idf)},
+                # Sizes in KB: by default the vectors of thousands of pages would be searched without an index.
+                hnsw_config=engine.HnswIndexConfig(m=16, ef_construct=100, full_scan_threshold=1000),
                 # The engine counts deleted points in document frequencies until a segment is rewritten.
-                optimizers=engine.EdgeOptimizersConfig(deleted_threshold=0.05, vacuum_min_vector_number=1),
+                optimizers=engine.EdgeOptimizersConfig(
+                    deleted_threshold=0.05,
+                    vacuum_min_vector_number=1,
+                    indexing_threshold=1000,
+                    default_segment_number=1,
+                ),
+                payload_memory=engine.Memory.Cached,
             )
             self._shard = self._call(lambda: engine.EdgeShard.create(str(folder), config))
 
@@ -94,7 +102,11 @@ class EdgeStore:
         if not queries:
             return Candidates()
         requests = [
-            engine.QueryRequest(query=engine.Query.Nearest(vector, using=using), limit=limit, with_payload=True)
+            engine.QueryRequest(
+                query=engine.Query.Nearest(vector, using=using),
+                limit=(limit + 1) // 2 if using == WHOLE else limit,
+                with_payload=True,
+            )
             for using, vector in queries.items()
         ]
         rows = self._call(lambda: self._shard.query_batch(engine.QueryBatchRequest(requests)))
@@ -143,6 +155,11 @@ def _int(id: object) -> int:
 
 def _named(vectors: object, name: str) -> Any:
     return vectors[name] if isinstance(vectors, dict) else vectors
+
+
+def has_shard(folder: Path) -> bool:
+    """Whether the engine has files in `folder` that it can open."""
+    return (folder / "edge_config.json").exists()
 
 
 def shard_folder(store: Path) -> Path:

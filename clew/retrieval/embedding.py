@@ -79,9 +79,7 @@ class SentenceEmbedder:
 
     @property
     def name(self) -> str:
-        shown = "all-MiniLM-L6-v2" if self.model == OFFLINE else self.model
-        if _is_path(self.model):
-            shown = f"{Path(self.model).expanduser().resolve().name}@{_fingerprint(Path(self.model).expanduser())}"
+        shown = "all-MiniLM-L6-v2" if self.model == OFFLINE else model_name(self.model)
         prefixes = f" query={self.query_prefix!r} passage={self.passage_prefix!r}"
         return shown + (prefixes if self.query_prefix or self.passage_prefix else "")
 
@@ -132,18 +130,13 @@ class SentenceEmbedder:
     @cached_property
     def _loaded(self) -> Any:
         path = _offline_weights() if self.model == OFFLINE else self.model
-        if self.model == OFFLINE or _is_path(self.model):
-            os.environ.setdefault("HF_HUB_OFFLINE", "1")
-            os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-        try:
+
+        def load() -> Any:
             from sentence_transformers import SentenceTransformer
 
             return SentenceTransformer(path, device=self.device)
-        except Exception as error:
-            raise ConfigError(
-                f"the embedding model {self.model!r} could not be loaded ({error}); give a folder, a name that the hub"
-                f" knows, or {OFFLINE!r} for the packaged MiniLM"
-            ) from error
+
+        return load_model("embedding model", self.model, load, f", or {OFFLINE!r} for the packaged MiniLM")
 
     @cached_property
     def _tokenizer(self) -> Any:
@@ -158,6 +151,27 @@ class SentenceEmbedder:
     def _encode(self, texts: list[str]) -> list[Any]:
         found: list[Any] = self._tokenizer.encode_batch(texts, add_special_tokens=False)
         return found
+
+
+def model_name(model: str) -> str:
+    """The hub's name of a model; of one in a folder its name and a hash, which tells two folders of one name apart."""
+    if not _is_path(model):
+        return model
+    folder = Path(model).expanduser()
+    return f"{folder.resolve().name}@{_fingerprint(folder)}"
+
+
+def load_model(what: str, model: str, load: Callable[[], Any], or_else: str = "") -> Any:
+    """What `load` returns; whatever it raises becomes a `ConfigError` that names the model."""
+    if model == OFFLINE or _is_path(model):
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    try:
+        return load()
+    except Exception as error:
+        raise ConfigError(
+            f"the {what} {model!r} could not be loaded ({error}); give a folder or a name that the hub knows{or_else}"
+        ) from error
 
 
 @cache

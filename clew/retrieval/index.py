@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clew.errors import ConfigError, EmptyCorpus
 
@@ -20,7 +20,8 @@ from .documents import Document, Unreadable, read_document
 from .embedding import Embedder, SentenceEmbedder
 from .folders import walk
 from .lock import WAIT_SECONDS
-from .opened import OpenStore
+from .opened import WritableStore, open_for_writing
+from .remote import page_data, passage_data
 from .sparse import Sparse, passage_vector
 from .store import Point
 
@@ -46,7 +47,7 @@ class IndexProgress:
 
 @dataclass(frozen=True, slots=True)
 class IndexReport:
-    """What an index did. `pages` and `passages` are what the store now holds, `bytes` its size on disk.
+    """What an index did. `pages` and `passages` are what the store now holds, `bytes` its size on disk (0 on a server).
 
     `skipped` maps each reason to the files left out for it, `embedded` counts passages that went through the model.
     """
@@ -73,11 +74,15 @@ async def index_folders(
     store: str | Path,
     *,
     embedder: Embedder | None = None,
+    key: str | None = None,
     chunking: ChunkSettings = DEFAULT,
     progress: Progress | None = None,
     wait: float = WAIT_SECONDS,
 ) -> IndexReport:
     """Brings the store in the folder `store` up to date with the documents in `dirs`.
+
+    `store` may be the address of a collection on a Qdrant server, `http(s)://HOST[:PORT]/COLLECTION`; `key` is the
+    server's.
 
     Files whose content did not change are not embedded again, files that are gone disappear from the store, and an
     index that was interrupted is finished by running it again. A folder that was indexed before and is not named now
@@ -93,8 +98,8 @@ async def index_folders(
     stop = threading.Event()
 
     def work() -> IndexReport:
-        with clear_errors(Path(store)):
-            opened = OpenStore.for_writing(Path(store), embedder or SentenceEmbedder(), chunking, wait)
+        with clear_errors(store):
+            opened = open_for_writing(store, embedder or SentenceEmbedder(), chunking, key, wait)
             try:
                 return _Indexing(opened, chunking, progress, stop).run(folders)
             finally:
@@ -109,11 +114,13 @@ async def index_folders(
         raise
 
 
-async def forget_folder(folder: str | Path, store: str | Path, *, wait: float = WAIT_SECONDS) -> int:
+async def forget_folder(
+    folder: str | Path, store: str | Path, *, key: str | None = None, wait: float = WAIT_SECONDS
+) -> int:
     """Removes every page of `folder` from the store; returns their number. Raises `ConfigError` for an unknown one."""
 
     def work() -> int:
-        opened = OpenStore.for_reading(Path(store), None, wait)
+        opened = open_for_writing(store, None, None, key, wait)
         try:
             path = str(Path(folder).resolve())
             known = {path: id for id, path, _ in opened.catalog.folders()}
@@ -152,18 +159,36 @@ class _Draft:
     """A page that is to be written: its text, its passages with their ids, and which of them are new."""
 
     source: str
+    folder: int
+    path: str
+    digest: str
     page: int
     document: Document
     chunks: dict[int, Chunk]
     new: list[int]
     size: int
 
+    def passage_data(self, id: int) -> dict[str, Any]:
+        each, document = self.chunks[id], self.document
+        return passage_data(self.source, document.title, each.heading, document.text[each.start : each.end])
+
+    def page_data(self) -> dict[str, Any]:
+        return page_data(
+            self.source,
+            self.document.title,
+            self.document.text,
+            folder=self.folder,
+            path=self.path,
+            digest=self.digest,
+            passages=list(self.chunks),
+        )
+
 
 @dataclass
 class _Indexing:
     """One run of the indexer over an open store."""
 
-    opened: OpenStore
+    opened: WritableStore
     chunking: ChunkSettings
     progress: Progress | None
     stop: threading.Event
@@ -180,7 +205,8 @@ class _Indexing:
     def run(self, folders: Sequence[Path]) -> IndexReport:
         catalog = self.opened.catalog
         labels = [(folder, *self._label(folder, len(folders))) for folder in folders]
-        listed = [list(walk(folder, self.opened.folder.resolve())) for folder in folders]
+        own = self.opened.folder.resolve() if self.opened.folder else None
+        listed = [list(walk(folder, own)) for folder in folders]
         self.files_total = sum(len(files) for files in listed)
         self.weight = sum(_size(file) for files in listed for _, file in files)
         if not any(isinstance(file, Path) for files in listed for _, file in files):
@@ -212,7 +238,7 @@ class _Indexing:
             self.skipped,
             time.monotonic() - self.started,
             self.opened.size_on_disk(),
-            str(self.opened.folder),
+            self.opened.place,
             self.opened.embedder.name,
         )
 
@@ -281,7 +307,7 @@ class _Indexing:
             known = catalog.passages_of(page)
             new = [id for id in chunks if known.get(id, True)]
             catalog.put_passages(page, ((id, each, id in set(new)) for id, each in chunks.items()))
-        return _Draft(self.source, page, document, chunks, new, size)
+        return _Draft(self.source, folder, path, digest, page, document, chunks, new, size)
 
     def _batches(self, drafts: Iterable[_Draft]) -> Iterator[list[_Draft]]:
         batch: list[_Draft] = []
@@ -307,10 +333,11 @@ class _Indexing:
         points = []
         for draft in batch:
             for id in draft.new:
-                points.append(Point(id, draft.page, dense=fresh[id], sparse=_sparse(draft, draft.chunks[id])))
+                sparse = _sparse(draft, draft.chunks[id])
+                points.append(Point(id, draft.page, fresh[id], sparse, data=draft.passage_data(id)))
             own = [fresh[id] if id in fresh else reused[id] for id in draft.chunks if id in fresh or id in reused]
             whole = _page_vector(own, next(at))
-            points.append(Point(page_point_id(draft.source), draft.page, whole=whole))
+            points.append(Point(page_point_id(draft.source), draft.page, whole=whole, data=draft.page_data()))
         store.upsert(points)
         self.opened.sweep()
         with catalog.transaction():

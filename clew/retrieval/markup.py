@@ -13,14 +13,21 @@ _YAML_TITLE = re.compile(r"^title:[ \t]*['\"]?(.+?)['\"]?[ \t]*$", re.M)
 
 def read_markdown(text: str, title: str = "") -> Document:
     """CommonMark with tables; the title is the front matter's, else the first top heading, else `title`."""
-    from markdown_it import MarkdownIt
-
     front = _FRONT_MATTER.match(text)
     named = _YAML_TITLE.search(front.group(1)) if front else None
     body = text[front.end() :] if front else text
-    out, first, linked, level = Builder(), "", 0, 0
+    out = Builder()
+    first, linked = write_markdown(out, body)
+    return out.document((named.group(1) if named else "") or first or title, linked / out.length if out.length else 0)
+
+
+def write_markdown(out: Builder, text: str) -> tuple[str, int]:
+    """Writes CommonMark with tables to `out`; returns its first top heading and how many characters are in links."""
+    from markdown_it import MarkdownIt
+
+    first, linked, level = "", 0, 0
     cells: list[str] = []
-    for token in MarkdownIt("commonmark").enable("table").parse(body):
+    for token in MarkdownIt("commonmark").enable("table").parse(text):
         if token.type == "heading_open":
             level = int(token.tag[1])
         elif token.type == "inline":
@@ -43,7 +50,7 @@ def read_markdown(text: str, title: str = "") -> Document:
             out.block(token.content.rstrip("\n"))
         elif token.type == "html_block":
             out.block(_html_text(token.content))
-    return out.document((named.group(1) if named else "") or first or title, linked / out.length if out.length else 0)
+    return first, linked
 
 
 def _inline(token: Any) -> tuple[str, int]:

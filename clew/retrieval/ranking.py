@@ -8,8 +8,8 @@ chosen on the development set in docs/retrieval.md.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .store import Candidates, Found
 from .tokens import is_symbol, raw_tokens
@@ -23,7 +23,7 @@ class Ranking:
     first. `depth`: candidates of each search.
     """
 
-    sparse: float = 0.45
+    sparse: float = 0.5
     whole: float = 0.25
     symbol_sparse: float = 0.7
     symbol_whole: float = 0.1
@@ -34,13 +34,12 @@ class Ranking:
 DEFAULT = Ranking()
 
 
-@dataclass(frozen=True, slots=True)
-class RankedPage:
-    """A page, its score and the ids of its candidate passages with their scores, best first."""
+class RankedPage(NamedTuple):
+    """A page, its score, and its candidate passages as (score, id), best first."""
 
     page: int
     score: float
-    passages: tuple[tuple[int, float], ...]
+    passages: list[tuple[float, int]]
 
 
 def rank(query: str, found: Candidates, by: Ranking = DEFAULT) -> list[RankedPage]:
@@ -48,28 +47,27 @@ def rank(query: str, found: Candidates, by: Ranking = DEFAULT) -> list[RankedPag
     symbol = any(is_symbol(token) for token in raw_tokens(query))
     sparse = by.symbol_sparse if symbol else by.sparse
     whole = by.symbol_whole if symbol else by.whole
-    scores: dict[int, float] = defaultdict(float)
+    scores: dict[int, float] = {}
     page_of: dict[int, int] = {}
     for weight, rows in ((1 - sparse, found.dense), (sparse, found.sparse)):
-        for row, scaled in _scaled(rows):
-            scores[row.id] += weight * scaled
-            page_of[row.id] = row.page
-    pages: dict[int, list[tuple[int, float]]] = {row.page: [] for row in found.whole}
+        for (id, page, _), scaled in zip(rows, _scaled(rows), strict=True):
+            scores[id] = scores.get(id, 0.0) + weight * scaled
+            page_of[id] = page
+    near = {row.page: scaled for row, scaled in zip(found.whole, _scaled(found.whole), strict=True)}
+    pages: dict[int, list[tuple[float, int]]] = {page: [] for page in near}
     for id, score in scores.items():
-        pages.setdefault(page_of[id], []).append((id, score))
-    near = {row.page: scaled for row, scaled in _scaled(found.whole)}
+        pages.setdefault(page_of[id], []).append((score, id))
     ranked = []
     for page, passages in pages.items():
-        passages.sort(key=lambda passage: (-passage[1], passage[0]))
-        total = sum(weight * score for weight, (_, score) in zip(by.best, passages, strict=False))
-        ranked.append(RankedPage(page, total + whole * near.get(page, 0.0), tuple(passages)))
+        passages.sort(reverse=True)
+        total = sum(weight * score for weight, (score, _) in zip(by.best, passages, strict=False))
+        ranked.append(RankedPage(page, total + whole * near.get(page, 0.0), passages))
     return sorted(ranked, key=lambda each: (-each.score, each.page))
 
 
-def _scaled(rows: list[Found]) -> list[tuple[Found, float]]:
+def _scaled(rows: list[Found]) -> list[float]:
+    """Scores between the last candidate's, 0, and the first one's, 1; all 1 if they are equal."""
     if not rows:
         return []
     low, high = rows[-1].score, rows[0].score
-    if high - low < 1e-9:
-        return [(row, 1.0) for row in rows]
-    return [(row, (row.score - low) / (high - low)) for row in rows]
+    return [(row.score - low) / (high - low) for row in rows] if high - low > 1e-9 else [1.0] * len(rows)

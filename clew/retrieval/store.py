@@ -1,10 +1,10 @@
-"""What a vector store must do for Clew. The embedded engine is `clew.retrieval.edge`; a server can do the same."""
+"""What a vector store must do for Clew: `clew.retrieval.edge` is one inside the process, `server` one over HTTP."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from .sparse import Sparse
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class Point:
     """One passage (`dense` and `sparse`) or one whole page (`whole`). `id` is 63 bits wide.
 
-    `page` is the number of the page, so that its passages can be grouped. Dense vectors have unit length.
+    `page` is the number of the page, so that its passages can be grouped. Dense vectors have unit length. `data` is
+    what a server keeps beside the vectors, as JSON; a folder has a catalogue for it.
     """
 
     id: int
@@ -24,10 +25,10 @@ class Point:
     dense: Vectors | None = None
     sparse: Sparse | None = None
     whole: Vectors | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A point that one of the searches found, with that search's own score."""
 
     id: int
@@ -71,7 +72,7 @@ class Store(Protocol):
         ...
 
     def search(self, dense: Vectors | None, sparse: Sparse | None, limit: int) -> Candidates:
-        """At most `limit` passages by each of the two vectors, and `limit` pages by `dense`; `None` finds nothing."""
+        """At most `limit` passages by each vector, and half as many pages by `dense`; `None` finds nothing."""
         ...
 
     def count(self) -> int:

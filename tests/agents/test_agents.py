@@ -54,8 +54,18 @@ def test_doors_need_what_they_need() -> None:
         doors.model(load({}))
     with pytest.raises(ConfigError, match="price_in and price_out"):
         doors.model(load({"model": "m", "price_in": 1.0}))
-    with pytest.raises(ConfigError, match="takes a folder"):
-        doors.store_folder(load({"store": "https://qdrant.example:6333"}))
+
+
+def test_a_store_is_a_folder_or_an_address(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CLEW_STORE_KEY", "something-secret")
+    settings = load({"model": "openai/m", "store": "https://qdrant.example:6333/papers", "rerank": "some/encoder"})
+    assert doors.library(settings).name == "corpus:papers rerank=some/encoder"
+    assert doors.place(load()) == tmp_path / ".clew" / "store"
+    recipe = ask.recipe(settings)
+    assert recipe.args["store"] == settings.store and recipe.args["rerank"] == "some/encoder"
+    assert "something-secret" not in json.dumps(recipe.to_json()) + repr(settings)
+    assert recipe.build().fingerprint == ask.graph_of(settings, None).fingerprint
 
 
 def test_a_price_belongs_to_the_model_it_was_given_for() -> None:
@@ -63,6 +73,21 @@ def test_a_price_belongs_to_the_model_it_was_given_for() -> None:
     price = doors.model(settings).price
     assert price is not None and price.usd(1_000_000, 500_000) == pytest.approx(4.0)
     assert doors.model(settings, "openai/another").price is None
+
+
+async def test_what_a_store_holds_is_known_without_opening_it(tmp_path: Path) -> None:
+    from clew.agents import corpus
+
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.md").write_text("# A\n\nOne thing.\n")
+    settings = load({"store": str(tmp_path / "store")})
+    assert doors.library(settings).contents().pages == {}
+    await corpus.index([tmp_path / "docs"], settings)
+    first = doors.library(settings).contents()
+    assert list(first.pages) == ["a.md"] and set(first.built) == {"schema", "embedding", "chunking"}
+    (tmp_path / "docs" / "a.md").write_text("# A\n\nAnother thing.\n")
+    await corpus.index([tmp_path / "docs"], settings)
+    assert doors.library(settings).contents() != first
 
 
 async def test_a_library_opens_itself_only_when_asked(tmp_path: Path) -> None:

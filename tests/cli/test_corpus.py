@@ -74,7 +74,7 @@ def test_a_setting_of_the_project_counts(clew: Clew, here: Path) -> None:
         (["search", "--queries", "none.txt"], "'none.txt' cannot be read"),
         (["search", "--queries", "blank.txt"], "'blank.txt' holds no queries"),
         (["search", "--queries", "binary.txt"], "'binary.txt' is not text"),
-        (["search", "a", "--store", "http://host:6333"], "takes a folder"),
+        (["search", "a", "--store", "http://host:6333"], "names no collection"),
         (["search", "a"], "there is no store"),
         (["index", "nowhere"], "'nowhere' does not exist"),
         (["index", "docs/sluice.md"], "is not a folder"),

@@ -27,7 +27,8 @@ from clew.journal.runs import _run, scratch_run
 from clew.models import Model, Retries
 from clew.task import Answer, Status, Task
 from clew.testing import Reply, Request, ScriptedSearcher, ScriptedServer
-from tests.graphs.corag_words import SEED, model, own_plan, talk
+from tests.graphs.corag_words import ANSWER_2, BIRTHPLACE, DESIGNER, QUESTION, SEED, model, own_plan, reading, talk
+from tests.graphs.corag_words import PAGES as WORLD
 
 pytestmark = pytest.mark.anyio
 
@@ -120,6 +121,32 @@ async def test_a_failing_sample_leaves_the_other_children() -> None:
     with talk(plan, final=r"\boxed{x}") as server:
         answer = await ask(build(server, "tree_search", seed=SEED))
         assert (answer.status, answer.text, len(answer.artifacts["chain"])) == ("ok", "x", 2)
+
+
+async def test_a_model_that_thinks_first_is_given_room_for_its_thoughts() -> None:
+    def thinking(text: Any) -> Reply:
+        return Reply(text, reasoning="I must be careful with this. " * 40)
+
+    words = {"read": lambda request: thinking(reading(request)), "final": thinking(ANSWER_2), "verdict": thinking("no")}
+    plans = [thinking(text) for text in (DESIGNER, BIRTHPLACE) for _ in ("cut", "whole")]
+    with talk(*plans, **words) as server:
+        thinker = model(server, max_tokens=1_000)
+        graph = corag(thinker, ScriptedSearcher(WORLD), length=2, early_stop=True, final_tokens=100)
+        answer = await clew.run(graph, QUESTION, journal=Journal.memory())
+    assert (answer.text, answer.status) == ("Ghent", "ok")
+    asked = [request.max_tokens for request in server.requests]
+    assert asked[:4] == [64, 1_000, 128, 1_000]
+
+
+async def test_votes_of_a_model_that_thinks_first_count() -> None:
+    def verdict(request: Request) -> Reply:
+        return Reply("yes", reasoning="Is this enough? " * 40)
+
+    with talk(own_plan, verdict=verdict) as server:
+        options = {"strategy": "best_of_n", "n": 2, "length": 1, "scorer": "verdict", "fallback": ("votes",)}
+        answer = await ask(corag(model(server), ScriptedSearcher(PAGES), **options))
+    assert [candidate.score for candidate in answer.candidates] == [1.0, 1.0]
+    assert answer.artifacts["scorer"] == "votes"
 
 
 async def test_a_limit_that_is_raised_goes_on_from_where_it_was() -> None:

@@ -104,6 +104,20 @@ async def test_02_a_repeated_query_is_not_searched_again(by: Transport, tmp_path
 
 
 @transports()
+async def test_02b_a_query_in_other_clothes_is_the_same_query(by: Transport, tmp_path: Any) -> None:
+    engine = searcher()
+    asks = [
+        by.ask("Who designed the Ariel bridge?"),
+        by.ask("who designed Ariel Bridge"),
+        by.ask("Ariel bridge opening"),
+    ]
+    with by.server(*asks, r"\boxed{Maar}") as server:
+        done = await solve(search_o1(by.model(server), engine), tmp_path)
+        assert done.answer.text == "Maar"
+        assert engine.searches == ["Who designed the Ariel bridge?", "Ariel bridge opening"]
+
+
+@transports()
 async def test_03_the_quota_refuses_further_queries_and_an_answer_counts(by: Transport, tmp_path: Any) -> None:
     engine = searcher()
     with by.server(by.ask("Ariel"), by.ask("Ilse"), by.ask("Ghent"), r"\boxed{Belgium}") as server:
