@@ -29,7 +29,8 @@ ScorerName = Literal["likelihood", "verdict", "votes", "consistency"]
 
 VERDICT_INSTRUCTION = """\
 Below are a question and what was found out about it so far, as smaller questions with their answers. Decide whether \
-this is enough to answer the question with certainty. Some answers may be beside the point.
+these answers, taken as true, hold everything that is needed to answer the question. Other words with the same meaning \
+count; answers that are beside the point do not.
 
 Output: one word, yes or no."""
 

@@ -296,7 +296,7 @@ class MarkerLoop:
             "evidence": [*state["evidence"], *fresh],
         }
         left = tool.quota - state["used"][tool.name]
-        return state, neutralise(result.text) + (f" ({left} more left.)" if left <= 1 else "")
+        return state, neutralise(result.text) + (f" [{tool.name} calls left: {left}]" if left <= 1 else "")
 
     def _inject(self, transcript: Transcript, tool: MarkerTool, text: str, call_id: str | None) -> Transcript:
         if call_id is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -16,6 +17,7 @@ from clew.scoring.text import contains
 from clew.task import Evidence
 
 CUT = "\n[...]\n"
+_SENTENCE_END = re.compile(r"[.!?]['\")\]]*(?=\s)")
 
 
 class Patient:
@@ -78,12 +80,23 @@ def shown(hits: Sequence[Hit], tokens: int) -> str:
     share = int(tokens / max(len(hits), 1) * 1.2)
     kept: list[str] = []
     for hit in hits:
-        text = clip(render(hit), min(share, tokens))
+        text = shortened(render(hit), min(share, tokens))
         tokens -= estimate(text) + 8
         if tokens < 0 and kept:
             break
         kept.append(text)
     return "\n\n".join(f"--- Passage {number} ---\n{text}" for number, text in enumerate(reversed(kept), 1))
+
+
+def shortened(text: str, tokens: int) -> str:
+    """`text`, or its beginning up to the end of a sentence (of a word, where that would lose half) and `[...]`."""
+    if estimate(text) <= tokens:
+        return text
+    text = clip(text, max(tokens - 2, 0))
+    ends = [match.end() for match in _SENTENCE_END.finditer(text)]
+    words = text.rfind(" ")
+    end = ends[-1] if ends and ends[-1] > len(text) / 2 else words if words > 0 else len(text)
+    return f"{text[:end].rstrip()} [...]".lstrip()
 
 
 def clip(text: str, tokens: int) -> str:

@@ -13,7 +13,7 @@ from clew.testing import Features, Request, Rule, ScriptedSearcher, ScriptedServ
 
 PLAN = r"Write the next question"
 READ = r"Answer a question from passages"
-VERDICT = r"Decide whether this is enough"
+VERDICT = r"Decide whether these answers"
 FINAL = r"Answer the main question that stands at the end"
 
 PAGES = {

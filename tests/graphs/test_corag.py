@@ -322,7 +322,8 @@ async def test_14b_a_long_chain_loses_its_middle_links() -> None:
     with talk(*plan, read="perhaps " * 30, final=r"\boxed{x}") as server:
         await solve(corag(model(server), searcher(), length=6, prompt_tokens=700, final_passages="chain"))
         last = asked(server, PLAN)[-1].prompt
-        assert "[...]" in last and last.startswith(SUBQUERY_INSTRUCTION) and last.endswith("Now write question 6.")
+        assert "[...]" in last and last.startswith(SUBQUERY_INSTRUCTION)
+        assert last.endswith("Now write question 6 of at most 6.")
         assert "Question 1: Is stone 0" in last and "Is stone 2" not in last
 
 
@@ -483,7 +484,7 @@ async def test_a_later_plan_continues_the_prompt_of_the_earlier_one() -> None:
     with talk(DESIGNER, BIRTHPLACE) as server:
         await solve(corag(model(server), searcher(), length=2))
         first, second = [r.prompt for r in asked(server, PLAN)]
-        shared = first.removesuffix("Now write question 1.")
+        shared = first.rpartition("Now write question 1")[0]
         assert second.startswith(shared) and QUESTION in shared
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clew.errors import SearchFailed
-from clew.graphs.passages import Patient, clip, cut_middle, fused, shown
+from clew.graphs.passages import Patient, clip, cut_middle, fused, shortened, shown
 from clew.models.tokens import estimate
 from clew.retrieval import Hit, search
 from tests.graphs.corag_words import QUESTION, searcher
@@ -42,3 +42,13 @@ async def test_a_search_that_hangs_is_given_up() -> None:
     with pytest.raises(SearchFailed, match="TimeoutError"):
         await search(patient, QUESTION, 3)
     assert engine.searches == [QUESTION] * 2
+
+
+def test_a_passage_that_is_cut_ends_with_a_sentence_and_says_so() -> None:
+    text = "He was born in Ghent. He wrote 14 books about bridges. He entered the world in 1931 and left it in 1999."
+    for tokens in range(12, 40):
+        cut = shortened(text, tokens)
+        kept = cut.removesuffix(" [...]")
+        assert cut == text or (cut != kept and text.startswith(kept))
+        assert text[len(kept) : len(kept) + 1] in (" ", "")
+    assert shortened(text, 26).endswith("bridges. [...]")
