@@ -35,6 +35,8 @@ class Settings:
     rerank          cross-encoder that orders the best passages: a folder, or a name on the hub; None: none does
     journal         file of the journal
     method          search_o1, cot, corag, rag or closed_book, with options: corag:strategy=best_of_n,n=4
+    sandbox         where programs run: docker, process (no boundary), or auto: docker where an Engine answers
+    image           image of the Docker sandbox; None: the one that `clew sandbox build` makes
     temperature     None: the method's own
     max_tokens      of one model call; None: the method's own
     timeout         seconds of one model call; None: the model's own
@@ -57,6 +59,8 @@ class Settings:
     rerank: str | None = None
     journal: str = ".clew/journal.db"
     method: str = "search_o1"
+    sandbox: str = "auto"
+    image: str | None = None
     temperature: float | None = None
     max_tokens: int | None = None
     timeout: float | None = None

@@ -156,3 +156,12 @@ class StoreMismatch(RetrievalError):
 
 class EmptyCorpus(RetrievalError):
     """Nothing that can be indexed was found."""
+
+
+class SandboxFailed(EffectFailed):
+    """A program could not be run, or was lost, for a reason outside of it: no Docker Engine, no image, a container that
+    the host killed. A program that fails, is too slow or too big is an `Execution`."""
+
+
+class ImageMissing(SandboxFailed):
+    """The Docker Engine does not have the image."""

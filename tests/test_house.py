@@ -42,6 +42,8 @@ PUBLIC = {
     "Template Unexpected anthropic_like_prefill hidden_reasoning openai vllm",
     "clew.cli": "main",
     "clew.graphs": "Graph Steps closed_book corag cot rag search_o1",
+    "clew.sandbox": "Box DEFAULT_IMAGE Engine Execution Host ImageMissing Interpreter Limits Protection Sandbox "
+    "SandboxFailed Session build gc run run_command sandbox session",
     "clew.training": "ChainRow Sampled chain_rows masked rows_of sample_chains write_rows",
     "clew.scoring": "Abstention Choice Contains ExactMatch F1 Mathematics ModelJudge Number Pointwise Scorer Selection "
     "Verdict abstains best boxed by_equality by_key contains exact_match extract_answer f1 normalise parse_number "

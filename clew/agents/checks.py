@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sys
+import warnings
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -37,7 +38,7 @@ class Check:
 
 
 async def checks(settings: Settings) -> AsyncIterator[Check]:
-    """Every check, in the order from the ground up; the slow ones (model, embeddings, Docker) come last."""
+    """Every check, in the order from the ground up; the slow ones (model, embeddings, sandbox) come last."""
     yield python()
     for check in (*packages(), *settings_checks(settings), journal(settings)):
         yield check
@@ -45,7 +46,8 @@ async def checks(settings: Settings) -> AsyncIterator[Check]:
     yield await store(settings)
     async for check in model(settings):
         yield check
-    yield await docker()
+    async for check in sandbox(settings):
+        yield check
 
 
 def python() -> Check:
@@ -167,21 +169,27 @@ def _model_fix(error: ClewError) -> str:
     }.get(type(error).__name__, "look at the server's log")
 
 
-async def docker() -> Check:
-    """Whether a Docker Engine answers; only programs in a sandbox need one."""
-    fix = "start the Docker Engine; only running programs in a sandbox needs it"
-    try:
-        found = await asyncio.to_thread(_docker_version)
-    except Exception as error:
-        return Check("docker", "warn", f"no Docker Engine answers ({type(error).__name__})", fix)
-    return Check("docker", "ok", f"Engine {found}")
-
-
-def _docker_version() -> str:
-    import docker as sdk
-
-    client = sdk.from_env(timeout=5)
-    try:
-        return str(client.version()["Version"])
-    finally:
-        client.close()
+async def sandbox(settings: Settings) -> AsyncIterator[Check]:
+    """Runs a program in the sandbox, and tells what it is protected from there and what not."""
+    fix = "only running programs needs it: start the Docker Engine, or build the image with clew sandbox build"
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        box = await asyncio.to_thread(doors.sandbox, settings)
+    for warning in warned:
+        yield Check("sandbox", "warn", str(warning.message), "start the Docker Engine for hostile programs")
+    async with box:
+        try:
+            done = await box.run("print(6 * 7)")
+            protections = await box.protections()
+        except ClewError as error:
+            yield Check("sandbox", "warn", str(error), fix)
+            return
+    works = done.stdout.strip() == "42"
+    yield Check(
+        "sandbox",
+        "ok" if works else "warn",
+        f"{box.name} runs programs" if works else done.stderr,
+        "" if works else fix,
+    )
+    for one in protections:
+        yield Check(f"protection {one.name}", "ok" if one.active else "warn", one.detail)

@@ -12,6 +12,7 @@ from clew.errors import ConfigError
 if TYPE_CHECKING:
     from clew.models import Model
     from clew.retrieval import Corpus, Embedder, Hit, Page, StoreContents
+    from clew.sandbox import Box
 
 NO_MODEL = (
     "no model is configured: give --model openai/gpt-5-mini, or --model openai/NAME --api-base http://HOST/v1 for a "
@@ -50,6 +51,15 @@ def model(settings: Settings, name: str | None = None) -> Model:
 def place(settings: Settings) -> str | Path:
     """Where the store is: an absolute folder, or the address of a collection on a Qdrant server."""
     return settings.store if "://" in settings.store else Path(settings.store).expanduser().resolve()
+
+
+def sandbox(settings: Settings) -> Box:
+    """Where programs of a model run; `auto` without an Engine warns that there is no boundary."""
+    from clew.sandbox import DEFAULT_IMAGE
+    from clew.sandbox import sandbox as choose
+
+    kind: Any = settings.sandbox  # checked there
+    return choose(kind, image=settings.image or DEFAULT_IMAGE)
 
 
 def embedder(settings: Settings) -> Embedder:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import typer
 
-from clew.cli import ask, corpus, doctor, eval, labyrinth, past
+from clew.cli import ask, corpus, doctor, eval, labyrinth, past, sandbox
 from clew.errors import ClewError
 
 EXIT_CODES = (
@@ -45,6 +45,8 @@ app.command()(ask.fork)
 app.command("import")(past.import_run)
 app.command("eval")(eval.evaluate)
 app.add_typer(labyrinth.app, name="labyrinth")
+app.command()(sandbox.run)
+app.add_typer(sandbox.app, name="sandbox")
 app.command()(doctor.doctor)
 
 

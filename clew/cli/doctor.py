@@ -24,7 +24,7 @@ def doctor(
 ) -> None:
     """Check what works here, with a fix for each fault.
 
-    Python, packages, settings, journal, embeddings, store, model and Docker. A configured model is asked one word,
+    Python, packages, settings, journal, embeddings, store, model and sandbox. A configured model is asked one word,
     which may cost a few tokens. Ends with 1 when something needed fails.
 
     Example: clew doctor --model openai/my-model --api-base http://localhost:8000/v1
@@ -53,6 +53,6 @@ def doctor(
 
 def _show(check: Check) -> None:
     state = words.coloured(check.state.ljust(4), _COLOURS[check.state])
-    words.out(f"{state}  {check.name:<23}{words.line(check.detail)}")
+    words.out(f"{state}  {check.name:<26}{words.line(check.detail)}")
     if check.fix:
-        words.out(f"{'':29}→ {words.line(check.fix)}")
+        words.out(f"{'':32}→ {words.line(check.fix)}")

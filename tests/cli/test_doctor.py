@@ -26,7 +26,7 @@ def test_all_is_well(indexed: Clew) -> None:
     assert server.url in found["model"]["detail"]
     assert found["transport"]["detail"].startswith("completion")
     assert "3 pages, 3 passages" in found["store"]["detail"]
-    assert found["docker"]["state"] in ("ok", "warn")
+    assert found["sandbox"]["state"] in ("ok", "warn")
     assert all(bool(check["fix"]) == (check["state"] != "ok") for check in found.values())
 
 
