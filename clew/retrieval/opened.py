@@ -99,6 +99,8 @@ def open_for_writing(
     store: str | Path, embedder: Embedder | None, chunking: ChunkSettings | None, key: str | None, wait: float
 ) -> WritableStore:
     """Opens a store, or creates it if `embedder` and `chunking` are given. Raises what `open_for_reading` does."""
+    if not is_server(store):
+        _check_place(Path(store), chunking)
     if embedder and chunking and chunking.limit > embedder.max_tokens:
         raise ConfigError(
             f"passages of {chunking.limit} tokens do not fit {embedder.name}, which sees {embedder.max_tokens};"
@@ -106,14 +108,17 @@ def open_for_writing(
         )
     if is_server(store):
         return _open_server(Address.of(str(store)), embedder, chunking, key, wait)
-    folder = Path(store)
+    return _open_folder(Path(store), embedder, chunking, wait)
+
+
+def _check_place(folder: Path, chunking: ChunkSettings | None) -> None:
+    """What can be told before an embedding model is loaded: whether a store is, or may be made, in `folder`."""
     if chunking is None:
         _existing(folder)
     elif folder.exists() and not folder.is_dir():
         raise ConfigError(f"the store {str(folder)!r} is a file; name a folder")
     elif folder.exists() and not (folder / CATALOG_FILE).exists() and _foreign_files(folder):
         raise ConfigError(f"{str(folder)!r} holds other files and is no store; name an empty or a new folder")
-    return _open_folder(folder, embedder, chunking, wait)
 
 
 class StoreContents(NamedTuple):

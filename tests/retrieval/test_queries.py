@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from clew.retrieval import near_duplicate, normalise_query
@@ -96,6 +96,7 @@ QUERIES = st.lists(
 
 @given(QUERIES, st.sampled_from(["{}?", "  {} ", "“{}”", "({}).", "the {}", "Please tell me {}", "Tell me about {}!"]))
 def test_a_dressed_query_is_a_duplicate(query: str, dress: str) -> None:
+    assume(dress != "the {}" or query.split()[:1] != ["a"])  # "the a" is no English
     query += " zebra"
     assert near_duplicate(dress.format(query), [query]) == query
 

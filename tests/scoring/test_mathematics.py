@@ -172,7 +172,8 @@ def test_the_worker_has_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 PARENT = r"""
-import asyncio, os, sys, threading, time
+import asyncio, os, signal, sys, threading, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job is started with it ignored
 from clew.scoring.mathematics import _worker, equal
 asyncio.run(equal("2", r"\sqrt4"))
 print(_worker()._process.pid, flush=True)
