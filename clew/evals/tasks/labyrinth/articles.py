@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from random import Random
 
 from clew.evals.tasks.labyrinth import fillers
@@ -38,7 +38,7 @@ def article(world: World, entity: Entity) -> str:
 
 def stub(world: World, entity: Entity) -> str:
     """A near-duplicate of the article of `entity` that states no fact."""
-    return _Writer(world, entity).page(f"Notes on {entity.title}", [], STUB_WORDS)
+    return _Writer(world, entity).page(f"Notes on {entity.mention}", [], STUB_WORDS)
 
 
 class _Writer:
@@ -49,14 +49,17 @@ class _Writer:
         self.rng = Random(f"labyrinth article {world.seed} {world.split} {topic.index} {topic.name}")
         self.bank = bank_of(world.split)
         self.clear = False
-        common, own = fillers.fillings(topic.type)
-        self.fillings = [*self.rng.sample(common, len(common)), *self.rng.sample(own, len(own))]
+        self.used: set[str] = set()
+        own = fillers.fillings(topic.type)
+        self.fillings = self.rng.sample(own, len(own))
         self.opening = self.rng.choice(fillers.openings(topic.type))
         self.warning = self.rng.choice(fillers.warnings(topic.type))
 
     def page(self, title: str, lines: list[Fact | str], least: int) -> str:
         """A title and two paragraphs: an opening, `lines` and further fillings up to `least` words."""
         kind = self.topic.kind
+        if kind.split()[-1] in self.topic.name.lower().split() and " " not in kind.removesuffix(" house"):
+            kind = NOUNS[self.topic.type][0]  # Not "the Ostrel Playhouse is a playhouse".
         opening = self.opening.replace("{k}", f"{'an' if kind[:1] in 'aeiou' else 'a'} {kind}")
         written = [sentence(opening.replace("{s}", self.topic.mention))]
         self.clear = True
@@ -78,12 +81,15 @@ class _Writer:
 
     def fact(self, fact: Fact) -> str:
         relation = relations()[fact.relation]
-        template = self.rng.choice(relation.templates("tell", self.bank))
         subject = self.world.entities[fact.subject]
+        template = self._template(relation.templates("tell", self.bank), "s" if subject is self.topic else "o")
         target = None if relation.is_value else self.world.entities[fact.object]
         other = target if subject is self.topic else subject
         if other is not None and self._alike(other):
             self.clear = self.clear and template.startswith("{")
+        if other is not None and other.type == self.topic.type != "person":
+            # Not "the River Ister flows into the river".
+            self.clear = self.clear and template.startswith("{s" if subject is self.topic else "{o")
         seen: set[str] = set()
 
         def slot(found: re.Match[str]) -> str:
@@ -103,6 +109,16 @@ class _Writer:
         self.clear = other is None or not self._alike(other)
         return text
 
+    def _template(self, templates: Sequence[str], role: str) -> str:
+        """One that this page has not used; about a person, one with room for a pronoun."""
+        fresh = [text for text in templates if text not in self.used] or templates
+        short = [
+            text for text in fresh if text.startswith(f"{{{role}") or f"{{{role}*}}" in text or f"{{{role}'s}}" in text
+        ]
+        template = self.rng.choice(short if short and self.topic.type == "person" else fresh)
+        self.used.add(template)
+        return template
+
     def _alike(self, other: Entity) -> bool:
         """Whether a pronoun for the topic could be read as `other`."""
         return (other.type == "person") == (self.topic.type == "person")
@@ -111,9 +127,10 @@ class _Writer:
         """What stands for the topic in `slot`: its name, or a pronoun or noun where that is clear."""
         mention, noun = self.topic.mention, NOUNS[self.topic.type][0]
         template, first, case = slot.string, slot.start() == 0, slot[2] or ""
-        if self.clear and self.rng.random() < 0.6:
+        if self.clear and self.rng.random() < (0.95 if self.topic.type == "person" else 0.85):
             if self.topic.type == "person":
-                if case or first or template[: slot.start()].endswith(_CLAUSE):
+                before = template[: slot.start()]
+                if case or first or before.endswith(_CLAUSE) or (slot[1] == "s" and before.endswith(", ")):
                     return _PRONOUNS[case][self.topic.female]
                 return mention
             # Not "her birthplace is the town", nor "the bridge is a bridge".

@@ -10,7 +10,7 @@ from clew.errors import ConfigError
 from clew.evals.tasks.items import Gold, Item, Link
 from clew.evals.tasks.labyrinth.entities import Entity, Fact, Neighbour, World, shown
 from clew.evals.tasks.labyrinth.phrases import relations
-from clew.evals.tasks.labyrinth.wording import DEGREES, NUMBERS, Wording
+from clew.evals.tasks.labyrinth.wording import DEGREES, NUMBERS, Wording, named, tally
 from clew.task import Task
 
 SHARES = {"chain": 0.7, "comparison": 0.13, "count": 0.12, "unanswerable": 0.05}
@@ -137,6 +137,8 @@ class Asker:
                 for step in self.world.steps.get(nodes[-1], ())
                 if step.fact.home not in homes and (last or not relations()[step.fact.relation].is_value)
             ]
+            # No teacher of a teacher, nor a river that feeds a river that feeds a third.
+            options = [step for step in options if not path or step.fact.relation != path[-1].fact.relation]
             if not options:
                 return None
             step = self.rng.choice(options)
@@ -152,14 +154,11 @@ class Asker:
         links = []
         for step in path:
             answer = self._answers(step)[0]
-            links.append(Link(question=self._capital(self.words.ask(step, start.label)), answer=answer,
+            links.append(Link(question=self.words.ask(step, named(start)), answer=answer,
                               document=self._document(step.fact)))  # fmt: skip
             if not relations()[step.fact.relation].is_value:
                 start = self.world.entities[step.end]
         return links
-
-    def _capital(self, text: str) -> str:
-        return self.words.joined("", text)
 
     def _document(self, fact: Fact) -> str:
         return self.world.entities[fact.home].document
@@ -195,6 +194,9 @@ class Asker:
             return None
         answers = self._answers(path[-1])
         prompt = self.words.chain(start, path)
+        if prompt is None:
+            self._drop("reads badly")
+            return None
         if self._tells(prompt, self._ends(path), answers):
             self._drop("a name gives it away")
             return None
@@ -222,7 +224,10 @@ class Asker:
             return None
         step = self.rng.choice(asked)
         answers = self._answers(step)
-        prompt = self.words.comparison(options, degree, step)
+        prompt = self.words.comparison(options, relation, degree, step)
+        if prompt is None:
+            self._drop("reads badly")
+            return None
         others = {self._reached(option, step) for option in options if option is not winner}
         if step.end in others or self._tells(prompt, self._ends([step]), answers):
             self._drop("a name gives it away")
@@ -250,8 +255,10 @@ class Asker:
         if lead is None:
             return None
         start, path = lead
-        first, known, long = self.words.lead(start, path)
-        prompt = self.words.joined(first, self.words.count(facts[0], known, long))
+        prompt = self.words.chain(start, [*path, tally(facts)], "count")
+        if prompt is None:
+            self._drop("reads badly")
+            return None
         answers = (str(count), NUMBERS[count]) if count < len(NUMBERS) else (str(count),)
         if self._tells(prompt, [*self._ends(path), *(fact.subject for fact in facts)], ()):
             self._drop("a name gives it away")
@@ -288,8 +295,10 @@ class Asker:
         if lead is None:
             return None
         start, path = lead
-        first, known, long = self.words.lead(start, path)
-        prompt = self.words.joined(first, self.words.ask_fact(fact, known, long))
+        prompt = self.words.chain(start, [*path, Neighbour(fact, True)])
+        if prompt is None:
+            self._drop("reads badly")
+            return None
         if self._tells(prompt, self._ends(path), ()):
             self._drop("a name gives it away")
             return None

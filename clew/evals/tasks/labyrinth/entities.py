@@ -48,7 +48,7 @@ class Entity:
     def answers(self) -> tuple[str, ...]:
         """The spellings that are right."""
         plain = self.mention.strip('"')
-        short = (self.word,) if self.type in ("realm", "river") else ()
+        short = {"realm": (self.word,), "river": (self.word,), "ship": (f"the ship {self.name}",)}.get(self.type, ())
         label = self.label.strip('"') or plain
         return tuple(dict.fromkeys((self.name, plain, label, *short)))
 

@@ -24,7 +24,7 @@ OCCUPATIONS = {
     "architect": 4, "writer": 4, "sea captain": 4, "merchant": 3, "teacher": 3, "musician": 3, "instrument maker": 2,
     "mountaineer": 3, "chemist": 3, "lawyer": 4,
 }  # fmt: skip
-CIVIC = ("lawyer", "merchant", "teacher", "chemist")
+CIVIC = ("lawyer", "merchant", "teacher", "chemist", "architect", "sea captain")
 TRADES = tuple(COMPANIES)
 FIRST_YEAR, LAST_YEAR = 1520, 1870
 STATED_BACK = 4
@@ -137,7 +137,7 @@ class _Maker:
             self.tell("realm", province, realm)
         capitals: dict[int, list[Entity]] = defaultdict(list)
         towns = self.by_type["town"]
-        citizens = [person for trade in CIVIC for person in self.by_kind[trade]]
+        citizens = iter([person for trade in CIVIC for person in self.by_kind[trade]])
         for number, place in enumerate([*towns, *self.by_type["mountain"]]):
             province = provinces[number] if number < len(provinces) else self.some(provinces) or provinces[0]
             self.realm_of[place.index] = self.realm_of[province.index]
@@ -148,10 +148,10 @@ class _Maker:
         for realm in realms:
             if capitals[realm.index]:
                 self.tell("capital", realm, capitals[realm.index][0])
-        for number, town in enumerate(towns):
+        for town in towns:
             self.tell("population", town, self.rng.randint(1_100, 48_999))
-            if self.chance(0.7):
-                self.tell("mayor", town, citizens[number % len(citizens)])
+            if self.chance(0.7) and (citizen := next(citizens, None)):
+                self.tell("mayor", town, citizen)
         shuffled = self.rng.sample(towns, len(towns))
         for one, other in zip(shuffled[::2], shuffled[1::2], strict=False):
             if self.chance(0.6) and one.word != other.word:
@@ -166,15 +166,21 @@ class _Maker:
         springs: dict[int, list[Entity]] = defaultdict(list)
         for mountain in self.by_type["mountain"]:
             springs[self.realm_of[mountain.index]].append(mountain)
+        lengths: dict[int, int] = {}
         realms = self.by_type["realm"]
         for number, river in enumerate(self.by_type["river"]):
             realm = realms[number % len(realms)].index
             self.realm_of[river.index] = realm
-            self.tell("length", river, self.rng.randint(31, 899))
             if springs[realm] and self.chance(0.85):
                 self.tell("source", river, self.rng.choice(springs[realm]))
-            if courses[realm] and self.chance(0.75) and (larger := self.some(courses[realm])):
+            length = self.rng.randint(31, 899) if courses[realm] else self.rng.randint(600, 899)
+            # A tributary is shorter than what it joins.
+            longer = [course for course in courses[realm] if lengths[course.index] > 60]
+            if self.chance(0.75) and (larger := self.some(longer)):
+                length = self.rng.randint(31, lengths[larger.index] - 10)
                 self.tell("flows_into", river, larger)
+            lengths[river.index] = length
+            self.tell("length", river, length)
             courses[realm].append(river)
         self.rivers_of: dict[int, Entity] = {}
         for town in self.by_type["town"]:
@@ -250,6 +256,7 @@ class _Maker:
 
     def _ships(self) -> None:
         captains = sorted(self.by_kind["sea captain"], key=self.birth)
+        ports = [town for town in self.by_type["town"] if town.index in self.rivers_of and town.kind != "hill town"]
         for ship in self.by_type["ship"]:
             yard = self.some(self.by_kind["shipyard"])
             if yard is None:
@@ -257,7 +264,7 @@ class _Maker:
             year = self.begin(yard) + self.rng.randint(2, 70)
             self.tell("builder", ship, yard)
             self.tell("launched", ship, year)
-            if port := self.some(self.by_type["town"]):
+            if port := self.some(ports):
                 self.tell("home_port", ship, port)
             if captain := self.within(captains, year - 60, year - 28, self.birth):
                 self.tell("captain", ship, captain)

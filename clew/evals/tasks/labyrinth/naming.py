@@ -30,7 +30,7 @@ INSTRUMENTS = {
     "fiddle": "string instrument", "chime": "percussion instrument", "organ": "keyboard instrument",
 }  # fmt: skip
 BRIDGES = {"Bridge": ("stone bridge", "iron bridge", "timber bridge"), "Viaduct": ("brick viaduct", "stone viaduct")}
-FESTIVALS = {"Festival": "festival", "Fair": "yearly fair and festival", "Music Week": "festival"}
+FESTIVALS = {"Festival": "yearly festival", "Fair": "yearly fair", "Music Week": "yearly music festival"}
 SCHOOLS = ("Academy", "College", "Institute")
 THEATRES = ("Theatre", "Playhouse", "Opera House")
 SHIPS = ("barque", "schooner", "brig", "clipper", "cutter")
@@ -179,8 +179,6 @@ class Namer:
 
 def _label(entity: Entity) -> str:
     """How a question that starts at `entity` names it: names that do not tell their type get a noun."""
-    if entity.type == "ship":
-        return f"the ship {entity.name}"
     if entity.type == "province":
         return f"the province of {entity.name}"
     return entity.mention

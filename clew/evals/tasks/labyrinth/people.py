@@ -2,104 +2,114 @@
 
 TEXT = """
 = birthplace person > town withheld
-tell+ {s} was born in {o}. | {o} was the birthplace of {s*}. | {s} was counted among the natives of {o}.
-  {s} came into the world in {o}. | {s's} birthplace is {o}. | {s} first saw the light of day in {o}.
-tell- {o} is where {s} was born. | {s} was a native of {o} by birth. | Parish books in {o} record {s's} birth.
-  {o} can claim to be {s's} birthplace. | The place where {s} was born is {o}.
+tell+ {s} was born in {o}. | {o} is the place where {s} was born. | {s's} birthplace was {o}.
+  {s} was born and raised in {o}. | {s} was born at {o}. | {s} was born in a house on the edge of {o}.
+tell- {o} is where {s} was born. | {s} was a native of {o}. | {s's} home town was {o}.
+  The parish books of {o} record {s's} birth. | {s} came from {o}.
   Born in {o}, {s} never lost the accent of the place.
-ask+ In which town was {x} born? | Which town was the birthplace of {x}?
-  What is the name of the town where {x} was born? | {x} was born in which town?
-  Which town is the native town of {x}? | In what town did the life of {x} begin?
-ask- Which town is {x} a native of? | What town was {x} born in? | What was the birthplace of {x}?
-  Name the birthplace of {x}. | Which town saw the birth of {x}? | Of which town was {x} a native by birth?
-np+ the birthplace of {x} | the town where {x} was born | {x's} birthplace | the native town of {x}
-np- the town in which {x} was born | the place of birth of {x} | {x's} native town
-  the town that saw the birth of {x}
-iask+ Which person was born in {x}? | Who is a native of {x}?
-iask- Which person is recorded as born in {x}? | Who was born in {x}?
-inp+ the person who was born in {x} | the one recorded native of {x}
-inp- the only person known to have been born in {x} | the person born in {x}
-count+ How many people were born in {x}? | How many people are recorded as natives of {x}?
-count- How many people have {x} as their birthplace? | What is the number of people born in {x}?
+ask+ Where was {x} born? | In which town was {x} born? | Which town was {x} born in? | What is {x's} birthplace?
+  What is the birthplace of {x*}? | Which town was the birthplace of {x*}?
+ask- In what town was {x} born? | What town was {x} born in? | What was {x's} home town?
+  What was the home town of {x*}? | Which town did {x} come from? | Which town was {x} a native of?
+np+ the birthplace of {x*} | {x's} birthplace | the town where {x} was born
+np- {x's} home town | the home town of {x*} | the town that {x} came from
+set+ {x} was born in {a}.
+set- {x} came from {a}.
+iask+ Who was born in {x}? | Which person was born in {x}?
+iask- Who is known to have been born in {x}? | Which person came from {x}?
+inp+ the person born in {x} | the person who was born in {x}
+inp- the {m} who came from {x} | the {m} who was born in {x}
+iset+ {x} was the birthplace of {a}.
+iset- {a} was born in {x}.
+count+ How many people were born in {x}? | How many people are natives of {x}?
+count- How many people are known to have been born in {x}? | How many people came from {x}?
 
 = birth_year person > year withheld
-tell+ {s} was born in {o}. | {s's} year of birth is {o}. | {s} came into the world in {o}. | {s's} life began in {o}.
-  The year {o} saw {s's} birth. | {s} was born in the year {o}.
-tell- {o} is the year of {s's} birth. | {s's} birth took place in {o}. | {s} entered the world in {o}.
-  Parish books give {o} as {s's} year of birth. | It was in {o} that {s} was born. | {s's} birth year was {o}.
-ask+ In which year was {x} born? | What is the year of birth of {x}? | What year saw the birth of {x}?
-  {x} was born in which year? | Which year marks the birth of {x}? | What was the birth year of {x}?
-ask- What year was {x} born in? | Which year is given for the birth of {x}? | Name the birth year of {x}.
-  In what year did the life of {x} begin? | What is the recorded year of birth of {x}? | In what year was {x} born?
+tell+ {s} was born in {o}. | {s's} year of birth was {o}. | {s} was born in the year {o}. | {s's} life began in {o}.
+  The year of {s's} birth was {o}. | {s} was born early in {o}.
+tell- {s's} birth took place in {o}. | Parish books give {o} as {s's} year of birth. | It was in {o} that {s} was born.
+  {s's} birth year was {o}. | {s} was born in the summer of {o}. | {s} was born late in {o}.
+ask+ When was {x} born? | In which year was {x} born? | What was {x's} year of birth? | Which year was {x} born in?
+  What was the year of birth of {x*}? | What is the year of {x's} birth?
+ask- In what year was {x} born? | What year was {x} born? | What was {x's} birth year?
+  What was the birth year of {x*}? | What year was {x} born in? | What year of birth is recorded for {x*}?
 
 = teacher person > person withheld
-tell+ {s} studied under {o*}. | {o} taught {s*}. | {s} was {o's} pupil. | {s's} teacher was {o}.
+tell+ {s} studied under {o*}. | {o} taught {s*}. | {s} was {o's} pupil. | {s} was a pupil of {o*}.
   {s} learned the trade from {o*}. | {o} took {s*} on as a pupil.
-tell- {s} was trained by {o*}. | {o} was {s's} teacher for several years. | {s} received lessons from {o*}.
-  {s} served an apprenticeship with {o*}. | {s} always named {o} as the teacher who had trained {s*}.
-  For six years {o} gave lessons to {s*}.
-ask+ Who taught {x}? | Under whom did {x} study? | Who was the teacher of {x}? | Whose pupil was {x}?
-  {x} was a pupil of which person? | Who instructed {x}?
-ask- Who trained {x}? | From whom did {x} receive lessons? | Which person gave lessons to {x}?
-  Who had {x} as a pupil? | By whom was {x} taught? | Name the teacher of {x}.
-np+ the teacher of {x} | the person who taught {x} | {x's} teacher | the person under whom {x} studied
-np- the person who trained {x} | the person who gave lessons to {x} | the instructor of {x}
-  the person who had as a pupil {x}
-iask+ Who was the pupil of {x}? | Who studied under {x}?
-iask- Who was trained by {x}? | Which person took lessons from {x}?
-inp+ the pupil of {x} | the person who studied under {x} | {x's} pupil
-inp- the person who was trained by {x} | the person who took lessons from {x} | {x's} only recorded pupil
-count+ How many people studied under {x}? | How many pupils did {x} have?
-count- How many people were taught by {x}? | What is the number of recorded pupils of {x}?
+tell- {s} was trained by {o*}. | {o} was {s's} teacher for several years. | {s} took lessons from {o*}.
+  {s} served an apprenticeship with {o*}. | {s} was apprenticed to {o*}. | For six years {s} was taught by {o*}.
+ask+ Who taught {x*}? | Who was {x's} teacher? | Who was the teacher of {x*}? | Under whom did {x} study?
+  Who did {x} study under? | Whose pupil was {x}?
+ask- Who trained {x*}? | Who gave lessons to {x*}? | Who did {x} take lessons from? | From whom did {x} take lessons?
+  Who was {x} trained by? | Who was {x} taught by?
+np+ the teacher of {x*} | {x's} teacher | the person who taught {x*}
+np- the {m} who trained {x*} | the {m} who gave lessons to {x*}
+set+ {x} was taught by {a}.
+set- {x} took lessons from {a}.
+iask+ Who studied under {x*}? | Who was {x's} pupil?
+iask- Who was trained by {x*}? | Who took lessons from {x*}?
+inp+ the pupil of {x*} | {x's} pupil | the person who studied under {x*}
+inp- the {m} who was trained by {x*} | the {m} who took lessons from {x*}
+iset+ {x} had {a} as a pupil.
+iset- {x} gave lessons to {a}.
+count+ How many pupils did {x} have? | How many people studied under {x*}?
+count- How many people did {x} teach? | How many people were trained by {x*}?
 
 = spouse person > person withheld
-tell+ {s} married {o*}. | {s} was married to {o*}. | {s} shared a home with {o*}, to whom {s} was married.
-  {s} and {o} were husband and wife. | {s's} spouse was {o}. | {s} exchanged wedding vows with {o*}.
-tell- {s} and {o} were a married couple. | {s} became {o's} spouse. | {s} wedded {o*} in a small ceremony.
-  {s} was joined in marriage with {o*}. | {s} took {o*} in marriage. | The marriage of {s} and {o} was a long one.
-ask+ Who was married to {x}? | Whom did {x} marry? | Who was the spouse of {x}? | To whom was {x} married?
-  {x} was married to which person? | Who exchanged wedding vows with {x}?
-ask- Who was the husband or wife of {x}? | Which person did {x} marry? | Who became the spouse of {x}?
-  With whom was {x} joined in marriage? | Name the spouse of {x}. | Who wedded {x}?
-np+ the person who was married to {x} | the person who married {x} | {x's} spouse
-np- the person {x} married | the husband or wife of {x} | the spouse of {x} | the person who wedded {x}
+tell+ {s} married {o*}. | {s} was married to {o*}. | {s} and {o} were husband and wife.
+  {s} and {o} were married for many years. | {s} was happily married to {o*}. | {s} and {o} married for love.
+tell- {s} and {o} were a married couple. | {s} and {o} married young. | {s} and {o} married in a small chapel.
+  {s} spent a long married life with {o*}. | {s} met and married {o*} in the space of a year.
+  The marriage of {s} and {o} was a long one.
+ask+ Who did {x} marry? | Whom did {x} marry? | Who was {x} married to? | Who was {x's} {h}? | Who was the {h} of {x*}?
+  Who married {x*}?
+ask- To whom was {x} married? | Who was {x's} spouse? | Who was the spouse of {x*}? | Who became {x's} {h}?
+  What was the name of {x's} {h}? | What was the name of the {h} of {x*}?
+np+ {x's} {h} | the {h} of {x*}
+np- the {m} whom {x} married | the {m} who married {x*}
+set+ {x} was married to {a}.
+set- {x} married {a}.
 
 = school person > school withheld
-tell+ {s} attended {o}. | {s} was educated at {o}. | {s} went to school at {o}. | {o} counted {s} among its students.
-  {s} was enrolled at {o}. | {s's} schooling took place at {o}.
-tell- {s} studied at {o}. | {s} was a student of {o}. | {o} had {s} on its rolls. | {s} received a diploma from {o}.
-  {s} completed an education at {o}. | {s} passed the final examinations of {o}.
-ask+ Which school did {x} attend? | Where was {x} educated? | At which school was {x} enrolled?
-  Which school counted among its students {x}? | What is the name of the school attended by {x}?
-  {x} went to which school?
-ask- At which school did {x} study? | Which school educated {x}? | From which school did {x} receive a diploma?
-  Which school had on its rolls {x}? | Name the school that educated {x}. | What school was attended by {x}?
-np+ the school attended by {x} | the school that {x} attended | {x's} school | the school where {x} was enrolled
-np- the school that educated {x} | the school at which {x} studied | the school that gave a diploma to {x}
-  {x's} old school
-iask+ Who attended {x}? | Which person was educated at {x}?
-iask- Who studied at {x}? | Which person received a diploma from {x}?
-inp+ the person who attended {x} | the one person educated at {x}
-inp- the person who studied at {x} | the person who received a diploma from {x}
+tell+ {s} attended {o}. | {s} was educated at {o}. | {s} went to school at {o}. | {s} was a pupil at {o}.
+  {s} received a good education at {o}. | {s} was sent to {o} at the age of twelve.
+tell- {s} studied at {o}. | {s} was a student of {o}. | {s} graduated from {o}. | {s} took a diploma at {o}.
+  {s} spent three years as a student at {o}. | {s} passed the final examinations of {o}.
+ask+ Which school did {x} attend? | Where was {x} educated? | Where did {x} go to school?
+  At which school was {x} educated? | Which school did {x} go to? | Which school was attended by {x*}?
+ask- Which school did {x} study at? | Which school educated {x*}? | Where did {x} study?
+  Which school did {x} graduate from? | What school did {x} attend? | From which school did {x} graduate?
+np+ the school attended by {x*} | {x's} school | the school that {x} attended
+np- {x's} old school | the old school of {x*} | the school where {x} studied
+iask+ Who attended {x}? | Who was educated at {x}?
+iask- Who studied at {x}? | Who graduated from {x}?
+inp+ the person who attended {x} | the person educated at {x}
+inp- the {m} who studied at {x} | the {m} who graduated from {x}
+iset+ {a} was educated at {x}.
+iset- {a} graduated from {x}.
 count+ How many people attended {x}? | How many people were educated at {x}?
-count- How many people studied at {x}? | What is the number of people known to have been students of {x}?
+count- How many people are known to have studied at {x}? | How many people are known to have graduated from {x}?
 
 = employer person > company withheld
-tell+ {s} worked for {o}. | {s} was employed by {o}. | {o} employed {s*}. | {s} earned a living at {o}.
-  {s} spent many years in the service of {o}. | {s} was on the staff of {o}.
-tell- {s} had a post with {o}. | {o} had {s} on its payroll. | {s} drew a salary from {o}. | {s} took a job at {o}.
-  {s's} employer was {o}. | {o} gave steady work to {s*}.
-ask+ Which company employed {x}? | For which company did {x} work? | Which company had on its staff {x}?
-  What company was {x} employed by? | In the service of which company did {x} work? | {x} worked for which company?
-ask- Which company was the employer of {x}? | With which company did {x} have a post?
-  Which company gave steady work to {x}? | Name the company that employed {x}. | Which firm paid the wages of {x}?
-  On the payroll of which company was {x}?
-np+ the company that employed {x} | the company for which {x} worked | {x's} employer | the employer of {x}
-np- the company where {x} had a post | the company that gave steady work to {x} | the firm that paid the wages of {x}
-iask+ Who worked for {x}? | Which person was employed by {x}?
-iask- Who had a post with {x}? | Which person drew a salary from {x}?
+tell+ {s} worked for {o}. | {s} was employed by {o}. | {o} employed {s*} for many years.
+  {s} earned a living at {o}. | {s} spent many years with {o}. | {s} was on the staff of {o}.
+tell- {s} had a job with {o}. | {s} was hired by {o}. | {s} drew a salary from {o}. | {s} took a job at {o}.
+  {s's} employer was {o}. | {s} joined {o} as a clerk.
+ask+ Which company did {x} work for? | For which company did {x} work? | Which company employed {x*}?
+  Who employed {x*}? | Which company was {x} employed by? | Where was {x} employed?
+ask- Which company was {x's} employer? | What company did {x} work for? | Who did {x} work for?
+  Which company hired {x*}? | Which company was the employer of {x*}? | Where did {x} work?
+np+ the company that employed {x*} | the company that {x} worked for
+np- {x's} employer | the employer of {x*} | the company that hired {x*}
+set+ {x} worked for {a}.
+set- {x} had a job with {a}.
+iask+ Who worked for {x}? | Who was employed by {x}?
+iask- Who had a job with {x}? | Who was hired by {x}?
 inp+ the person who worked for {x} | the person employed by {x}
-inp- the person who had a post with {x} | the person who drew a salary from {x}
+inp- the {m} who had a job with {x} | the {m} hired by {x}
+iset+ {x} employed {a}.
+iset- {x} hired {a}.
 count+ How many people worked for {x}? | How many people were employed by {x}?
-count- How many people are known to have had a post with {x}? | How many people drew a salary from {x}?
+count- How many people are known to have worked for {x}? | How many people did {x} hire?
 """

@@ -1,12 +1,14 @@
 """Relations and the sentences that state, ask for and describe them.
 
-`people.py`, `places.py` and `things.py` hold one block per relation: `= name subject-types > object-type flags`, then
-sections. `tell` states the fact, `ask` asks for its object, `np` is a noun phrase for its object; `iask`, `inp` go the
-other way, from object to subject; `count` counts the subjects. `+` is the bank of training worlds, `-` the bank of
+`people.py`, `places.py`, `things.py` and `works.py` hold one block per relation: `= name subject-types > object-type
+flags`, then sections. `tell` states the fact, `ask` asks for its object, `np` is a noun phrase for its object, `set` a
+sentence that brings the object up without its name; `iask`, `inp`, `iset` go the other way, from object to subject;
+`count` counts the subjects. `+` is the bank of training worlds, `-` the bank of
 development and test worlds; the two are disjoint.
 
 Slots: `{s}` subject, `{o}` object, `{x}` the known end in a question; a star marks the objective case (him, her), `'s`
-the possessive. `{n}` and `{ns}` are the noun of the subject's type and its plural. The flag `withheld`: a fact of this
+the possessive. `{n}` and `{ns}` are the noun of the subject's type and its plural, `{a}` what `set` brings up (a mill
+town), `{m}` a man or woman and `{h}` a husband or wife, as the other end is. The flag `withheld`: a fact of this
 relation may be left out of every document, because no others imply it.
 """
 
@@ -16,12 +18,12 @@ import re
 from dataclasses import dataclass, field
 from functools import cache
 
-from clew.evals.tasks.labyrinth import people, places, things
+from clew.evals.tasks.labyrinth import people, places, things, works
 
 SLOT = re.compile(r"\{([sox])(\*|'s)?\}")
 VALUES = ("year", "people", "kilometres", "metres")
 TRAIN, HELD = "+", "-"
-_SECTIONS = ("tell", "ask", "np", "iask", "inp", "count")
+_SECTIONS = ("tell", "ask", "np", "set", "iask", "inp", "iset", "count")
 
 Bank = str
 
@@ -58,7 +60,7 @@ class Relation:
 @cache
 def relations() -> dict[str, Relation]:
     """All relations by name."""
-    blocks = "".join(module.TEXT for module in (people, places, things)).split("\n= ")[1:]
+    blocks = "".join(module.TEXT for module in (people, places, things, works)).split("\n= ")[1:]
     return {relation.name: relation for relation in map(_parsed, blocks)}
 
 
@@ -82,26 +84,6 @@ def _parsed(block: str) -> Relation:
 
 def possessive(name: str) -> str:
     return name + "'s"
-
-
-def fill(template: str, known: str, noun: str = "", plural: str = "") -> str:
-    """A question or noun phrase about `known`, its slot `{x}` filled."""
-    text = template.replace("{ns}", plural).replace("{n}", noun)
-    return SLOT.sub(lambda slot: possessive(known) if slot[2] == "'s" else known, text)
-
-
-def takes_long(template: str) -> bool:
-    """Whether `{x}` may be a long phrase: nothing follows it that the reader would wait for."""
-    return template.rstrip("?.").endswith("{x}")
-
-
-_SHIFTED = re.compile(r"\b(as|on|among|for|in) (its|a) [a-z ]+ \{x\}|to light \{x\}|, \{x\}")
-
-
-def takes_short(template: str) -> bool:
-    """Whether a mere name reads well in `{x}`: not after words that English moves ahead of long phrases only, as in
-    "the town that chose as its mayor {x}"."""
-    return not _SHIFTED.search(template)
 
 
 def sentence(text: str) -> str:
