@@ -88,7 +88,7 @@ fill Critics praised the opening of {s}. | {s} was translated twice, both times 
 
 = instrument
 open {s} is {k} with a warm tone. | {s} is {k} that takes years to master. | {s} is {k} with a distinctive sound.
-fill Beginners need about a year to play {s} well. | Few composers have written for {s}.
+fill {s} is no instrument for beginners. | Few composers have written for {s}.
   A good example of {s} costs as much as a cow. | {s} is seldom heard in concert halls today.
   Children rarely choose {s} as their first instrument. | {s} needs regular care.
   Several museums show early examples of {s}. | {s} is mostly heard at weddings.

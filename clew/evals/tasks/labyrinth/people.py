@@ -4,8 +4,8 @@ TEXT = """
 = birthplace person > town withheld
 tell+ {s} was born in {o}. | {o} is the place where {s} was born. | {s's} birthplace was {o}.
   {s} was born and raised in {o}. | {s} was born at {o}. | {s} was born in a house on the edge of {o}.
-tell- {o} is where {s} was born. | {s} was a native of {o}. | {s's} home town was {o}.
-  The parish books of {o} record {s's} birth. | {s} came from {o}.
+tell- {o} is where {s} was born. | {s} was a native of {o}. | {s} came into the world in {o}.
+  The parish books of {o} record {s's} birth. | {s} was born in the town of {o}.
   Born in {o}, {s} never lost the accent of the place.
 ask+ Where was {x} born? | In which town was {x} born? | Which town was {x} born in? | What is {x's} birthplace?
   What is the birthplace of {x*}? | Which town was the birthplace of {x*}?
@@ -32,7 +32,7 @@ tell- {s's} birth took place in {o}. | Parish books give {o} as {s's} year of bi
 ask+ When was {x} born? | In which year was {x} born? | What was {x's} year of birth? | Which year was {x} born in?
   What was the year of birth of {x*}? | What is the year of {x's} birth?
 ask- In what year was {x} born? | What year was {x} born? | What was {x's} birth year?
-  What was the birth year of {x*}? | What year was {x} born in? | What year of birth is recorded for {x*}?
+  What was the birth year of {x*}? | What year was {x} born in? | What is the birth year of {x*}?
 
 = teacher person > person withheld
 tell+ {s} studied under {o*}. | {o} taught {s*}. | {s} was {o's} pupil. | {s} was a pupil of {o*}.
@@ -74,7 +74,7 @@ set- {x} married {a}.
 = school person > school withheld
 tell+ {s} attended {o}. | {s} was educated at {o}. | {s} went to school at {o}. | {s} was a pupil at {o}.
   {s} received a good education at {o}. | {s} was sent to {o} at the age of twelve.
-tell- {s} studied at {o}. | {s} was a student of {o}. | {s} graduated from {o}. | {s} took a diploma at {o}.
+tell- {s} studied at {o}. | {s} was a student at {o}. | {s} graduated from {o}. | {s} took a diploma at {o}.
   {s} spent three years as a student at {o}. | {s} passed the final examinations of {o}.
 ask+ Which school did {x} attend? | Where was {x} educated? | Where did {x} go to school?
   At which school was {x} educated? | Which school did {x} go to? | Which school was attended by {x*}?

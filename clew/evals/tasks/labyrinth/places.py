@@ -58,7 +58,7 @@ ask- What is {x's} population? | How many residents does {x} have? | How many ci
 = mayor town > person withheld
 tell+ The first mayor of {s} was {o}. | {o} was the first mayor of {s}. | {s} chose {o} as its first mayor.
   {o} served as the first mayor of {s}. | {s} had {o} as its first mayor. | {o} became the first mayor of {s}.
-tell- {s's} first mayor was {o}. | {o} was {s's} first mayor. | When {s} gained a mayor, the first was {o}.
+tell- {s's} first mayor was {o}. | {o} was {s's} first mayor. | When {s} elected its first mayor, it chose {o}.
   {o} was elected the very first mayor of {s}. | {s} elected {o} to be its first mayor.
   Nobody had been mayor of {s} before {o}.
 ask+ Who was the first mayor of {x}? | Who became the first mayor of {x}? | Who served as the first mayor of {x}?
@@ -83,7 +83,7 @@ iset- {x} became the first mayor of {a}.
 tell+ {s} is twinned with {o}. | {s} and {o} are twin towns. | {s} has been twinned with {o} for many years.
   {s's} twin town is {o}. | Every summer {s} receives a choir from its twin town, {o}.
   {s} signed a charter of friendship with its twin town, {o}.
-tell- {s} has a partner town, {o}. | {s} and {o} are partner towns. | {s's} partner town is {o}.
+tell- {s} has a partner town, {o}. | {s} is a partner town of {o}. | {s's} partner town is {o}.
   {s} exchanges gifts each new year with {o}, its partner town. | A partnership links the towns of {s} and {o}.
   {s} entered into a town partnership with {o}.
 ask+ Which town is twinned with {x}? | Which town is {x} twinned with? | What is {x's} twin town?
@@ -114,7 +114,7 @@ count- How many provinces are there in {x}? | How many provinces is {x} made up 
 = capital province realm > town
 tell+ The capital of {s} is {o}. | {o} is the capital of {s}. | {s} has its capital at {o}.
   {s} is administered from its capital, {o}. | {o} serves as the capital of {s}. | {s} made {o} its capital.
-tell- {s} has {o} as its capital. | {s's} capital is {o}. | {s} is governed from {o}, its capital.
+tell- The capital town of {s} is {o}. | {s's} capital is {o}. | {s} is governed from {o}, its capital.
   {o} was made the capital of {s}. | {o} has been the capital of {s} for generations. | {s} chose {o} for its capital.
 ask+ What is the capital of {x}? | Which town is the capital of {x}? | Which town serves as the capital of {x}?
   What town is the capital of {x}? | Which town was made the capital of {x}? | What town serves as the capital of {x}?
@@ -149,7 +149,7 @@ count- How many rivers run into {x}? | How many rivers feed {x}?
 = source river > mountain withheld
 tell+ {s} rises on {o}. | {s} has its source on {o}. | The source of {s} is on {o}.
   {s} springs from the slopes of {o}. | {s} comes down from {o}, where it rises. | {s} rises in a meadow high on {o}.
-tell- {s} begins its course on {o}. | {s} is fed by the snows of {o}, where it begins.
+tell- {s} begins its course on {o}. | {s} begins among the snows of {o}.
   The headwaters of {s} are on {o}. | {s} starts as a brook high on {o}. | The springs of {s} are on {o}.
   {s} begins as a trickle on {o}.
 ask+ Where does {x} rise? | On which mountain does {x} rise? | Which mountain does {x} rise on?
@@ -157,7 +157,7 @@ ask+ Where does {x} rise? | On which mountain does {x} rise? | Which mountain do
 ask- Where does {x} begin? | On which mountain does {x} begin? | Where are the headwaters of {x}?
   On which mountain are the headwaters of {x}? | Which mountain does {x} begin on? | On which mountain does {x} start?
 np+ the mountain where {x} rises | the mountain with the source of {x}
-np- the mountain where {x} begins | the mountain with the headwaters of {x}
+np- the mountain where {x} begins | the mountain on which {x} begins
 set+ {x} rises on {a}.
 set- {x} begins on {a}.
 iask+ Which river rises on {x}? | Which river has its source on {x}?

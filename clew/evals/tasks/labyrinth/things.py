@@ -84,7 +84,7 @@ tell- {s} was set up in {o}. | {s} goes back to {o}. | The history of {s} begins
 ask+ When was {x} founded? | In which year was {x} founded? | What year was {x} founded? | When was {x} established?
   In which year was {x} established? | What was the founding year of {x}?
 ask- In what year was {x} founded? | When was {x} set up? | In what year was {x} set up? | When did {x} come into being?
-  In what year was {x} established? | What is the year of the founding of {x}?
+  In what year was {x} established? | What year was {x} established in?
 
 = first_held festival > year withheld
 tell+ {s} was first held in {o}. | {s} took place for the first time in {o}. | {s} began in {o}.
@@ -101,19 +101,19 @@ ask- In what year was {x} first held? | When did {x} first take place? | When di
 tell+ {s} is located in {o}. | {s} has its premises in {o}. | {s} has long been in {o}. | {o} is home to {s}.
   {s} has its address in {o}. | {s} is in {o}.
 tell- {s} can be found in {o}. | {s} occupies a site in {o}. | {s} has its home in {o}.
-  {s} has a building of its own in {o}. | Anyone looking for {s} must go to {o}. | {s} stands on a side street in {o}.
+  {s} stands on the main square of {o}. | Anyone looking for {s} must go to {o}. | {s} stands on a side street in {o}.
 ask+ Which town is {x} in? | In which town is {x}? | Which town is home to {x}? | What town is {x} in?
   In which town is {x} located? | Where is {x}?
 ask- In what town is {x}? | Where can {x} be found? | Where is {x} located? | What town is home to {x}?
   Which town is {x} located in? | In which town can {x} be found?
 np+ the town that is home to {x} | the town where {x} is located
-np- the home town of {x} | {x's} home town
+np- the town in which {x} is located | the town that {x} is in
 set+ {x} is located in {a}.
 set- {x} is in {a}.
 iask+ Which {n} is in {x}? | Which {n} is located in {x}?
 iask- What is the name of the {n} in {x}? | Which {n} can be found in {x}?
 inp+ the {n} in {x}
-inp- the {n} located in {x}
+inp- the {n} found in {x}
 iset+ There is {a} in {x}.
 iset- {x} has {a}.
 

@@ -85,8 +85,8 @@ iset- {x} was the first to command {a}.
 = author book > person
 tell+ {s} was written by {o*}. | {o} wrote {s}. | The author of {s} is {o}. | {s} is a work by {o*}.
   {o} is the author of {s}. | {s} is one of the works of {o*}.
-tell- {s} is by {o*}. | {o} is the writer who gave the world {s}. | {s} has {o} as its author.
-  {o} is named on the title page of {s} as its author. | {s} came from the pen of {o*}. | The writer of {s} was {o}.
+tell- {s} is by {o*}. | {o} is the writer who gave the world {s}. | {o} is {s's} author.
+  {o} is named on the title page of {s} as its author. | {s} came from {o's} pen. | The writer of {s} was {o}.
 ask+ Who wrote {x}? | Who is the author of {x}? | By whom was {x} written? | Who was the author of {x}?
   Which person wrote {x}? | Who was {x} written by?
 ask- Who was the writer of {x}? | Which author wrote {x}? | Which writer wrote {x}? | Who is named as the author of {x}?
