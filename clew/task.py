@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from string import ascii_uppercase
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -44,6 +45,24 @@ class Task(_Plain):
     kind: TaskKind = "qa"
     inputs: dict[str, Any] = Field(default_factory=dict)
     notes: tuple[Note, ...] = ()
+
+    @property
+    def options(self) -> dict[str, str]:
+        """The options of a choice by capital letter, from `inputs["options"]`: a mapping, or a list (A, B, ...)."""
+        given = self.inputs.get("options")
+        if isinstance(given, dict):
+            return {str(letter).upper(): str(text) for letter, text in given.items()}
+        if isinstance(given, list | tuple):
+            return {letter: str(text) for letter, text in zip(ascii_uppercase, given, strict=False)}
+        return {}
+
+    @property
+    def question(self) -> str:
+        """The prompt as a model is asked: followed by the options of a choice, where it does not list them itself."""
+        prompt = self.prompt.strip()
+        if self.kind != "choice" or all(text in prompt for text in self.options.values()):
+            return prompt
+        return "\n".join([prompt, *(f"{letter}. {text}" for letter, text in self.options.items())])
 
 
 class Evidence(_Plain):

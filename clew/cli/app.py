@@ -50,20 +50,28 @@ app.add_typer(sandbox.app, name="sandbox")
 app.command()(doctor.doctor)
 
 
+_BROKEN_PIPE = 141
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code. With `CLEW_DEBUG=1` errors keep their traceback."""
     debug = os.environ.get("CLEW_DEBUG", "") not in ("", "0")
+    for stream in ("stdout", "stderr"):
+        if getattr(sys, stream) is None:  # started with it closed
+            setattr(sys, stream, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
     try:
         app(args=list(argv) if argv is not None else None, prog_name="clew")
         return 0
     except SystemExit as exit:
+        if isinstance(exit.__context__, BrokenPipeError):  # Typer ends with 1 then
+            return _BROKEN_PIPE
         return exit.code if isinstance(exit.code, int) else 0 if exit.code is None else 1
     except KeyboardInterrupt:
         return _fail("interrupted", 130)
     except BrokenPipeError:
         # The reader of a pipe went away, as `head` does; nothing more can be written, at exit neither.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        return _BROKEN_PIPE
     except Exception as error:
         if debug:
             raise

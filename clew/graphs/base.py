@@ -158,6 +158,15 @@ def prompt_hashes(**prompts: str) -> dict[str, str]:
     return {name: blake2b(text.encode(), digest_size=6).hexdigest() for name, text in prompts.items()}
 
 
+def check_limits(method: str, given: Mapping[str, Any], least: Mapping[str, int]) -> None:
+    """Raises `ConfigError` for a limit in `given` that is no whole number or below its `least`."""
+    for name, lowest in least.items():
+        if not isinstance(given[name], int) or given[name] < lowest:
+            raise ConfigError(
+                f"{method}: {name}={given[name]!r} makes no sense: give a whole number of {lowest} or more"
+            )
+
+
 def render_notes(task: Task) -> str:
     """The notes of a task as the last part of a prompt; empty without notes."""
     titles = {"lesson": "Lesson", "draft": "Earlier attempt", "critique": "Critique", "demo": "Worked example"}

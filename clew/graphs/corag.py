@@ -21,6 +21,7 @@ from clew.graphs.base import (
     Phase,
     State,
     Steps,
+    check_limits,
     graph_of,
     hold_final,
     prompt_hashes,
@@ -89,7 +90,7 @@ class Conclusion:
         """Instruction, passages with the best one last, the chain, the question, notes. When it would be too long,
         passages and then the middle of the chain are left out; the rest is never cut."""
         head = f"{self.instruction}\n\n{self.finishing.instructions[task.kind]}"
-        tail = f"\n\nMain question:\n{task.prompt.strip()}{render_notes(task)}"
+        tail = f"\n\nMain question:\n{task.question}{render_notes(task)}"
         room = max(self.prompt_tokens - estimate(head) - estimate(tail), 0)
         links = cut_middle("".join(rendered(chain["links"])), room)
         hits = self.choose(chain, found)
@@ -328,6 +329,4 @@ def _check(limits: Mapping[str, Any]) -> None:
     for name, choice in _CHOICES.items():
         if limits[name] not in get_args(choice):
             raise ConfigError(f"corag: {name}={limits[name]!r} is unknown: give one of {', '.join(get_args(choice))}")
-    for name, least in _LEAST.items():
-        if not isinstance(limits[name], int) or limits[name] < least:
-            raise ConfigError(f"corag: {name}={limits[name]!r} makes no sense: give a whole number of {least} or more")
+    check_limits("corag", limits, _LEAST)

@@ -208,7 +208,7 @@ class Links:
     def planning_prompt(self, task: Task, chain: Chain) -> Transcript:
         """Fixed parts, then the growing chain, so that a server reads only the last link anew; notes last."""
         several = "\n" + FAN_OUT.format(n=self.fan_out) if self.fan_out > 1 else ""
-        head = f"{self.subquery}{several}\n\nMain question:\n{task.prompt.strip()}"
+        head = f"{self.subquery}{several}\n\nMain question:\n{task.question}"
         tail = f"\n\nNow write question {len(chain['links']) + 1} of at most {self.length}.{render_notes(task)}"
         links = rendered(chain["links"])
         room = self.prompt_tokens - estimate(head) - estimate(tail)

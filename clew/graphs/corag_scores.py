@@ -116,8 +116,8 @@ class Scorers:
         """The paper's score: the sub-answer's prompt with the main question and the chain in place of passages, and how
         likely the model thinks it that the reply is the nothing-found sentence (mean over its tokens)."""
         documents = "".join(rendered(chain["links"])).strip()
-        room = self.links.prompt_tokens - estimate(self.links.subanswer) - estimate(task.prompt)
-        prompt = self.links.reading_prompt(task.prompt, cut_middle(documents, max(room, 0)))
+        room = self.links.prompt_tokens - estimate(self.links.subanswer) - estimate(task.question)
+        prompt = self.links.reading_prompt(task.question, cut_middle(documents, max(room, 0)))
         found = await self.model.logprob(prompt, NOTHING_FOUND)
         mean = found.total / max(len(found.tokens), 1)
         return Score(-mean, mean)
@@ -164,7 +164,7 @@ class Scorers:
         return [Score(votes[key] / len(chains) if key else None, text) for key, text in zip(said, texts, strict=True)]
 
     def verdict_prompt(self, task: Task, chain: Chain) -> Transcript:
-        head = f"{self.instruction}\n\nMain question:\n{task.prompt.strip()}"
+        head = f"{self.instruction}\n\nMain question:\n{task.question}"
         tail = "\n\nIs this enough to answer the main question? One word:"
         room = self.links.prompt_tokens - estimate(head) - estimate(tail)
         links = cut_middle("".join(rendered(chain["links"])), max(room, 0))

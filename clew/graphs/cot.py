@@ -30,7 +30,7 @@ def cot(
 
     def prompt(task: Task, state: State) -> Transcript:
         asked = f"{instruction} {finishing.instructions[task.kind]}"
-        return Transcript().add("user", f"{asked}\n\nQuestion:\n{task.prompt.strip()}{render_notes(task)}", "prompt")
+        return Transcript().add("user", f"{asked}\n\nQuestion:\n{task.question}{render_notes(task)}", "prompt")
 
     prompts = prompt_hashes(instruction=instruction, forms=str(finishing.instructions))
     return one_call("cot", finishing, prompt, fingerprint={"prompts": prompts}, recipe=recipe)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from clew.errors import EffectFailed, Refused
-from clew.graphs.base import END_PHASE, Graph, State, prompt_hashes, render_notes
+from clew.graphs.base import END_PHASE, Graph, State, check_limits, prompt_hashes, render_notes
 from clew.graphs.final import UNKNOWN, Finishing, one_call, stopped
 from clew.graphs.passages import Patient, from_state, shown, to_state
 from clew.journal import Recipe, Transcript
@@ -39,8 +39,10 @@ def rag(
     The prompt is kept within about `prompt_tokens` tokens by cutting passages; the best one stands next to the
     question. `bare` and `forms` are those of `closed_book`. `evidence` are the passages that hold the answer, or all
     that were shown when none holds its words. Status `ok`, `no_answer`, `budget`, `partial` (context overflow), or
-    `error`, also when the search failed for good.
+    `error`, also when the search failed for good. Raises `ConfigError` for limits below 1.
     """
+    limits = {"top_k": top_k, "prompt_tokens": prompt_tokens}
+    check_limits("rag", limits, dict.fromkeys(limits, 1))
     finishing = Finishing(model, bare, forms)
     patient = Patient(searcher)
 
@@ -55,13 +57,13 @@ def rag(
 
     def prompt(task: Task, state: State) -> Transcript:
         head = f"{instruction}\n\n{finishing.instructions[task.kind]}\n\nPassages:\n"
-        tail = f"\n\nQuestion:\n{task.prompt.strip()}{render_notes(task)}"
+        tail = f"\n\nQuestion:\n{task.question}{render_notes(task)}"
         passages = shown(from_state(state["passages"]), prompt_tokens - estimate(head) - estimate(tail))
         return Transcript().add("user", head, "prompt").add("user", (passages or NO_PASSAGES) + tail, "prompt")
 
     fingerprint = {
         "prompts": prompt_hashes(instruction=instruction, forms=str(finishing.instructions)),
         "searcher": searcher.name,
-        "limits": {"top_k": top_k, "prompt_tokens": prompt_tokens},
+        "limits": limits,
     }
     return one_call("rag", finishing, prompt, before={"search": find}, fingerprint=fingerprint, recipe=recipe)

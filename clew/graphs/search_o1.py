@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clew.errors import EffectFailed, PageFailed, SearchFailed
-from clew.graphs.base import Graph, graph_of, prompt_hashes, render_notes
+from clew.graphs.base import Graph, check_limits, graph_of, prompt_hashes, render_notes
 from clew.graphs.final import TASK_INSTRUCTIONS, with_back_off
 from clew.graphs.markers import Call, MarkerLoop, MarkerTool, Result, neutralise
 from clew.journal import Recipe, Transcript, note, scope
@@ -149,7 +149,7 @@ class Reader:
         shown = excerpts(pages, call.argument, windows=self.windows, max_chars=self.window_chars)
         prompt = READ_INPUT.format_map(
             {
-                "question": call.task.prompt.strip(),
+                "question": call.task.question,
                 "reasoning": call.reasoning,
                 "query": call.argument,
                 "documents": "\n\n".join(
@@ -238,6 +238,11 @@ def search_o1(
     Status `ok`; `turn_cap`, `search_quota` and `budget` with the best answer that was left; `no_answer`, `malformed`,
     `partial` (context overflow) or `error`.
     """
+    limits = {
+        "max_searches": max_searches, "max_turns": max_turns, "top_k": top_k, "window_chars": window_chars,
+        "windows": windows,
+    }  # fmt: skip
+    check_limits("search_o1", limits, {**dict.fromkeys(limits, 1), "max_searches": 0})
     reader = reader or model
     wanted = {**TASK_INSTRUCTIONS, **(forms or {})}
     reading = Reader(reader, searcher, top_k, window_chars, windows, reader_tokens)
@@ -262,7 +267,7 @@ def search_o1(
         text = native_instruction if native else instruction
         # Not str.format: the example and a user's own instruction hold braces of LaTeX.
         filled = text.replace("{max_searches}", str(max_searches)).replace("{example}", example)
-        return f"{filled}\n\n{wanted[task.kind]}\n\nQuestion:\n{task.prompt.strip()}{render_notes(task)}\n\n"
+        return f"{filled}\n\n{wanted[task.kind]}\n\nQuestion:\n{task.question}{render_notes(task)}\n\n"
 
     loop = MarkerLoop(model, [tool], prompt, max_turns=max_turns, repair=repair, final_tokens=final_tokens)
     fingerprint: dict[str, Any] = {
@@ -277,15 +282,7 @@ def search_o1(
         "model": model.fingerprint(),
         "reader": reader.fingerprint(),
         "searcher": searcher.name,
-        "limits": {
-            "max_searches": max_searches,
-            "max_turns": max_turns,
-            "top_k": top_k,
-            "window_chars": window_chars,
-            "windows": windows,
-            "repair": repair,
-            "count_failed": count_failed,
-        },
+        "limits": {**limits, "repair": repair, "count_failed": count_failed},
     }
     graph = graph_of(loop.steps(), name="search_o1", fingerprint=fingerprint, recipe=recipe)
     return with_back_off(graph, back_off) if back_off is not None else graph

@@ -143,7 +143,7 @@ class ModelJudge(Pointwise):
 
     async def compare(self, task: Task, text: str, golds: Sequence[str]) -> Verdict:
         references = "\n".join(f"- {gold}" for gold in golds)
-        prompt = _fill(self._pointwise, question=task.prompt, references=references, answer=_harmless(text))
+        prompt = _fill(self._pointwise, question=task.question, references=references, answer=_harmless(text))
         said, reason = await self._ask(prompt, ("RIGHT", "WRONG"))
         if said is None:
             return Verdict(value=None, feedback=reason)
@@ -157,7 +157,7 @@ class ModelJudge(Pointwise):
         async def one(order: int, one: Answer, other: Answer) -> str | None:
             with scope("order", order):
                 texts = {"first": _harmless(one.text), "second": _harmless(other.text)}
-                said, _ = await self._ask(_fill(self._pairwise, question=task.prompt, **texts), ("A", "B", "TIE"))
+                said, _ = await self._ask(_fill(self._pairwise, question=task.question, **texts), ("A", "B", "TIE"))
                 return said
 
         there, back = await asyncio.gather(one(0, first, second), one(1, second, first))

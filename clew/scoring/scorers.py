@@ -89,15 +89,14 @@ class Contains(Pointwise):
 class Choice(Pointwise):
     """1 if the answer chooses the option that a gold answer chooses, by letter or by the option's text.
 
-    The options are read from `task.inputs["options"]`, a mapping from letter to text; without them only letters count.
+    The options are `task.options`; without them only letters count.
     An answer that names several options chooses none.
     """
 
     name = "choice"
 
     async def compare(self, task: Task, text: str, golds: Sequence[str]) -> Verdict:
-        options = task.inputs.get("options")
-        options = options if isinstance(options, Mapping) else {}
+        options = task.options
         choice = chosen(text, options)
         if choice is None:
             return Verdict(value=0.0, label="wrong", feedback="the answer is not one of the options")

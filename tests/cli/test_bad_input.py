@@ -211,3 +211,19 @@ def test_the_reader_of_a_pipe_may_go_away(clew: Clew, here: Path) -> None:
         env={"PYTHONPATH": str(ROOT), "PATH": "/bin:/usr/bin"},
     )
     assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
+
+
+def test_a_reader_that_goes_away_ends_the_command_as_a_shell_expects(here: Path) -> None:
+    command = [sys.executable, "-m", "clew.cli", "doctor", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=here) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+def test_a_command_that_was_started_without_streams_works(here: Path) -> None:
+    shell = ["sh", "-c", 'exec "$@" >&- 2>&-', "sh", sys.executable, "-m", "clew.cli"]
+    command = [*shell, "labyrinth", "make", "maze", "--entities", "50", "--questions", "5"]
+    assert subprocess.run(command, cwd=here, check=False).returncode == 0
+    assert (here / "maze" / "tasks.jsonl").exists()

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 import clew
-from clew.errors import EmptyCorpus
+from clew.errors import ConfigError, EmptyCorpus
 from clew.graphs import closed_book, cot, rag
 from clew.graphs.base import Graph
 from clew.graphs.rag import INSTRUCTION, NO_PASSAGES
 from clew.journal import Budget, Journal, replay
+from clew.models import Model
 from clew.task import Answer, Note, Task
-from clew.testing import Reply, ScriptedServer, Template, vllm
+from clew.testing import Reply, ScriptedSearcher, ScriptedServer, Template, vllm
 from tests.graphs.corag_words import PAGES, QUESTION, model, searcher
 
 pytestmark = pytest.mark.anyio
@@ -129,3 +130,9 @@ async def test_what_a_repetition_cannot_cure_is_not_tried_again() -> None:
     with ScriptedServer(["x"], features=vllm) as server:
         answer = await ask(rag(model(server), engine), QUESTION)
         assert answer.status == "error" and engine.searches == [QUESTION]
+
+
+@pytest.mark.parametrize("limit", ["top_k", "prompt_tokens"])
+def test_limits_that_make_no_sense(limit: str) -> None:
+    with pytest.raises(ConfigError, match=f"{limit}=0 makes no sense"):
+        rag(Model("hosted_vllm/x"), ScriptedSearcher({}), **{limit: 0})
