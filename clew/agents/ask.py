@@ -106,7 +106,7 @@ async def _ready(library: doors.Library | None) -> None:
     from clew.models.engine import load as load_litellm
 
     if library is not None:
-        await library.open()
+        await library.warm()
     await load_litellm()
 
 

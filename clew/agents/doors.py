@@ -105,6 +105,10 @@ class Library:
                 )
         return self._corpus
 
+    async def warm(self) -> None:
+        """Opens the store and loads what a search needs, before the clock of a run starts."""
+        await asyncio.to_thread((await self.open()).warm)
+
     async def search(self, query: str, k: int) -> list[Hit]:
         return await (await self.open()).search(query, k)
 

@@ -65,9 +65,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as exit:
         if isinstance(exit.__context__, BrokenPipeError):  # Typer ends with 1 then
             return _BROKEN_PIPE
+        if isinstance(getattr(exit.__context__, "__cause__", None), KeyboardInterrupt):  # with 130, silently
+            return _fail("interrupted; what is recorded is kept", 130)
         return exit.code if isinstance(exit.code, int) else 0 if exit.code is None else 1
     except KeyboardInterrupt:
-        return _fail("interrupted", 130)
+        return _fail("interrupted; what is recorded is kept", 130)
     except BrokenPipeError:
         # The reader of a pipe went away, as `head` does; nothing more can be written, at exit neither.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

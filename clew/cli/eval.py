@@ -103,7 +103,12 @@ def evaluate(
             raise typer.Exit(130) from None
         no_plot = report.write(prepared.out, evaluation)
     _show(prepared, evaluation, no_plot, as_json)
-    raise typer.Exit(4 if evaluation.why else 0)
+    raise typer.Exit(4 if evaluation.why else 5 if _all_failed(evaluation) else 0)
+
+
+def _all_failed(evaluation: Evaluation) -> bool:
+    """Whether there is a graph of which not one run worked: its figures say nothing about it."""
+    return any(each["n"] and each["errors"] == each["n"] for each in evaluation.figures())
 
 
 class Board(Line):
@@ -188,6 +193,10 @@ def _show(prepared: Prepared, evaluation: Evaluation, no_plot: str, as_json: boo
         if row.error:
             words.say(f"clew: errors count as wrong; the first, run {row.run}: {words.clip(row.stop_reason, 300)}")
             break
+    unjudged = [row for row in evaluation.rows if row.unjudged]
+    if unjudged:
+        some = words.count(len(unjudged), "answer")
+        words.say(f"clew: {some} could not be judged and count as wrong; the first is that of run {unjudged[0].run}")
     if evaluation.possibly.tokens or evaluation.possibly.usd:
         lost = f"{words.count(evaluation.possibly.tokens, 'token')}, {words.money(evaluation.possibly.usd)}"
         words.say(f"possibly up to {lost} more were paid for calls without an outcome")

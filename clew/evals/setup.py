@@ -115,7 +115,7 @@ async def perform(
     try:
         if await _anything_left(prepared, journal, keep_errors):
             if library is not None:
-                await library.open()
+                await library.warm()
             await load_litellm()
             if any(spec.continues for spec in prepared.specs):
                 await know(doors.model(settings), settings, journal, prepared.plan)

@@ -47,6 +47,7 @@ class Row:
     usd: float | None
     seconds: float
     error: bool
+    unjudged: bool
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -78,11 +79,11 @@ class Reader:
         )
         failed = answer.status == "error"
         task, gold = cell.item.task, cell.item.gold
-        em, f1, right = 0.0, 0.0, False
+        em, f1, label = 0.0, 0.0, "wrong"
         if not failed:  # a failure is wrong, whatever was left of an answer
             em, f1 = await _value(self._em, task, answer), await _value(self._f1, task, answer)
             (verdict,) = await self._scorers[task.kind].score(task, [answer])
-            right = verdict.label == "right"
+            label = verdict.label
         seen, plan = _seen(self._journal, cell.run), self._plan
         # A graph that can search and did not has found nothing; one that cannot has no recall.
         searches = "searcher" in (getattr(plan.graphs[cell.graph], "fingerprint", None) or {})
@@ -94,7 +95,7 @@ class Reader:
             answers=gold.answers, recall=recall(gold.documents, sources), searches=seen.cost.searches,
             model_calls=seen.cost.model_calls, tokens=seen.cost.tokens,
             usd=None if seen.cost.usd is None else round(seen.cost.usd, 9), seconds=round(seen.seconds, 3),
-            em=em, f1=f1, right=right, error=failed,
+            em=em, f1=f1, right=label == "right", error=failed, unjudged=label == "unknown",
         )  # fmt: skip
 
 

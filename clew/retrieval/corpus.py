@@ -106,6 +106,12 @@ class Corpus:
             raise PageFailed(f"the store {self._opened.place!r} has no page {source!r}; search again")
         return Page(source, *found)
 
+    def warm(self) -> None:
+        """Loads the models that a search needs, which takes seconds. Raises `ConfigError` for one that cannot be."""
+        self._opened.embedder.query("clew")
+        if self._encoder:
+            self._encoder.scores("clew", ["a ball of thread"])
+
     def counts(self) -> tuple[int, int]:
         """Pages and passages in the store."""
         with self._busy:

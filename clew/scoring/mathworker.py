@@ -1,10 +1,10 @@
 """The process that compares mathematical answers: `python -m clew.scoring.mathworker`.
 
 One JSON object per line in, `{"gold": ..., "answer": ..., "seconds": ...}`, and one out, `{"equal": true | false |
-null}`, null when math-verify raised; first of all `{"ready": true}`. Answers of a model are hostile text: they are read
-by math-verify's LaTeX grammar alone (its reader of plain expressions ends in `eval`), in this process, which has little
-memory, no secrets in its environment, and about `seconds` of processor time for the comparison. The other side enforces
-real time.
+null}`, null when math-verify raised or cannot read the gold answer; first of all `{"ready": true}`. Answers of a model
+are hostile text: they are read by math-verify's LaTeX grammar alone (its reader of plain expressions ends in `eval`),
+in this process, which has little memory, no secrets in its environment, and about `seconds` of processor time for the
+comparison. The other side enforces real time.
 """
 
 from __future__ import annotations
@@ -51,6 +51,8 @@ def equal(gold: str, answer: str) -> bool | None:
         wanted, given = (
             parse(_as_latex(text), latex, parsing_timeout=None, raise_on_error=True) for text in (gold, answer)
         )
+        if all(isinstance(part, str) for part in wanted):  # what it could not read it gives back as text
+            return None
         return bool(verify(wanted, given, timeout_seconds=None, raise_on_error=True))
     except Exception:
         return None

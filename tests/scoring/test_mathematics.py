@@ -240,3 +240,9 @@ print(asyncio.run(equal("2", "3")), asyncio.run(equal("1/2", "0.5")))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "True"]
+
+
+@pytest.mark.anyio
+async def test_a_gold_answer_that_is_no_mathematics_is_unknown() -> None:
+    verdict = await judge(r"\frac{", "3")
+    assert (verdict.value, verdict.label) == (None, "unknown")

@@ -21,6 +21,7 @@ it says what the schema was taken from instead; a schema that changed is a clear
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -116,6 +117,8 @@ def _datasets() -> Any:
 
 def _hub(name: str, source: Source, split: str) -> Any:
     datasets = _datasets()
+    # It tells of each of its tries; what they came to is said once, below.
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
         return datasets.load_dataset(source.hub, source.config, split=split)
     except Exception as error:  # `datasets` raises what its storage and network layers raise

@@ -97,7 +97,7 @@ def read_items(path: str | Path) -> Iterator[Item]:
     occurs twice."""
     path, seen = Path(path), set()
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:
             for number, text in enumerate(file, 1):
                 if not text.strip():
                     continue

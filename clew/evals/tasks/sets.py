@@ -38,6 +38,9 @@ def load(
 
     Raises `ConfigError` with what to do, also for a set that cannot be fetched.
     """
+    if not str(spec).strip():
+        known = ", ".join(names())
+        raise ConfigError(f"task set {str(spec)!r} names nothing: give a .jsonl file, a folder, or one of {known}")
     asked = _Spec.of(spec)
     if asked.path is not None:
         return _from_path(asked.path, split, limit, seed, shuffle)

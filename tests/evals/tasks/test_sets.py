@@ -118,3 +118,13 @@ texts = st.text(max_size=20)
 def test_lines_keep_any_item(item: Item) -> None:
     line = to_line(item)
     assert "\n" not in line and from_line(line, "here") == item
+
+
+def test_a_file_of_an_editor_that_writes_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text('\ufeff{"id": "a", "prompt": "?", "answers": ["b"]}\n', encoding="utf-8")
+    assert load(tmp_path / "t.jsonl").items[0].task.id == "a"
+
+
+def test_an_empty_name_is_refused() -> None:
+    with pytest.raises(ConfigError, match="names nothing"):
+        load(" ")
