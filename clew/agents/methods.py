@@ -106,6 +106,9 @@ def build(
     """The graph of a spec, with the models of the settings. `searcher=None` opens the store at the first search."""
     builder = _builder(spec.name)
     parameters = inspect.signature(builder).parameters
+    for name in _FROM_SETTINGS:
+        if name not in parameters and settings.origin(name) == "command line":
+            raise ConfigError(f"--{name.replace('_', '-')} means nothing to {spec.name}: leave it out")
     options = {name: getattr(settings, name) for name in _FROM_SETTINGS if name in parameters}
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     if "reader" in parameters and settings.reader_model:

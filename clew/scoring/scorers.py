@@ -25,8 +25,6 @@ Golds: TypeAlias = Mapping[str, Sequence[str]]
 
 _RIGHT = Verdict(value=1.0, label="right")
 _WRONG = Verdict(value=0.0, label="wrong")
-# With no text, these say that the method came to its end and found nothing; the others that something went wrong.
-_SILENT = ("ok", "no_answer")
 
 
 class Pointwise:
@@ -47,7 +45,7 @@ class Pointwise:
         golds, text = self._golds.get(task.id), answer.text.strip()
         if golds is None:
             return Verdict(value=None, feedback=f"no gold answer is known for task {task.id!r}")
-        if not text and answer.status not in _SILENT:
+        if not text:  # silence says nothing: a model that does not know the answer must say so
             reason = f" ({answer.stop_reason})" if answer.stop_reason not in ("", answer.status) else ""
             return Verdict(value=0.0, label="wrong", feedback=f"no answer: status {answer.status}{reason}")
         if abstains(text) and not exact_match(text, golds):

@@ -131,3 +131,9 @@ async def test_what_is_spent_counts_unknowns_apart(tmp_path: Path) -> None:
         assert history.status(journal, row) == "running"
         states = [(step.state, step.kind) for step in history.steps(journal, "r")]
         assert states == [("finished", "model"), ("started", "model")]
+
+
+def test_a_setting_that_a_method_does_not_take_is_refused() -> None:
+    settings = load({"model": "openai/m", "method": "rag", "max_searches": 2})
+    with pytest.raises(ConfigError, match="--max-searches means nothing to rag"):
+        ask.graph_of(settings, None)

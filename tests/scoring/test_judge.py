@@ -127,7 +127,7 @@ async def test_what_needs_no_judge_makes_no_call() -> None:
         answers = [Answer(text="unknown"), Answer(status="error", stop_reason="ModelTimeout"), Answer()]
         assert [v.label for v in await judge.score(TASK, answers)] == ["wrong", "wrong", "wrong"]
         nothing = Task(id="nothing", prompt="?")
-        assert [v.label for v in await judge.score(nothing, answers)] == ["right", "wrong", "right"]
+        assert [v.label for v in await judge.score(nothing, answers)] == ["right", "wrong", "wrong"]
         (verdict,) = await judge.score(Task(id="elsewhere", prompt="?"), [Answer(text="x")])
         assert verdict.label == "unknown"
         assert server.requests == []

@@ -53,7 +53,8 @@ async def test_a_task_without_gold_cannot_be_judged(kind: type[Pointwise]) -> No
 async def test_a_question_without_an_answer_wants_an_abstention(kind: type[Pointwise]) -> None:
     scorer = kind(GOLDS)
     assert (await one(scorer, "The documents do not say.", task="nothing")).label == "right"
-    assert (await one(scorer, "", task="nothing", status="no_answer")).label == "right"
+    for silence in ("ok", "no_answer", "error"):
+        assert (await one(scorer, "", task="nothing", status=silence)).label == "wrong"
     assert (await one(scorer, "Paris", task="nothing")).label == "wrong"
     assert (await one(scorer, "Unknown Pleasures", task="nothing")).label == "wrong"
 
