@@ -41,7 +41,7 @@ PUBLIC = {
     "clew.testing": "Call Fault Faulty Features PRESETS RandomText Reply Request Rule ScriptedSearcher ScriptedServer "
     "Template Unexpected anthropic_like_prefill hidden_reasoning openai vllm",
     "clew.cli": "main",
-    "clew.graphs": "Graph Steps closed_book corag cot rag search_o1",
+    "clew.graphs": "Graph Steps closed_book corag cot rag search_o1 start",
     "clew.sandbox": "Box DEFAULT_IMAGE Engine Execution Host ImageMissing Interpreter Limits Protection Sandbox "
     "SandboxFailed Session build gc run run_command sandbox session",
     "clew.training": "ChainRow Sampled chain_rows masked rows_of sample_chains write_rows",

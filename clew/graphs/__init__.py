@@ -6,5 +6,6 @@ from clew.graphs.corag import corag
 from clew.graphs.cot import cot
 from clew.graphs.rag import rag
 from clew.graphs.search_o1 import search_o1
+from clew.graphs.start import start
 
-__all__ = ["Graph", "Steps", "closed_book", "corag", "cot", "rag", "search_o1"]
+__all__ = ["Graph", "Steps", "closed_book", "corag", "cot", "rag", "search_o1", "start"]

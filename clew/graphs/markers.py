@@ -8,138 +8,25 @@ function calls.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from clew.errors import ContextOverflow, EffectFailed, Refused
 from clew.graphs.base import END_PHASE, Phase, State, Steps, hold_final, take_hold
+from clew.graphs.calls import Call, MarkerTool, Parsed, Result, digest, neutralise, parse
 from clew.journal import Transcript, current, note
 from clew.models import Model, Reply
 from clew.scoring import extract_answer
-from clew.task import Answer, Evidence, Status, Task, Trace
+from clew.task import Answer, Evidence, Task, Trace
 
-MISUSED = (
-    "The text between {begin} and {end} was empty or the markers did not match. To use the tool, write {begin}, then "
-    "the {argument}, then {end}. Otherwise go on and give the final answer."
-)
+__all__ = ["Call", "MarkerLoop", "MarkerTool", "Parsed", "Result", "digest", "neutralise", "parse"]
+
 FINAL = (
     "No further tool calls are possible. I will now give the final answer from what I know so far, "
     "in the format that was asked for."
 )
 
-
-# An open call longer than this is prose after a stray marker.
-LONGEST_OPEN_CALL = 1_000
 # A model that keeps asking after the quota has been told this often; it would go on until the turn cap.
 MOST_REFUSED = 2
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a handler returns: the text that the model gets to read, the evidence behind it, and whether the call may be
-    repeated and does not count (`failed`)."""
-
-    text: str
-    evidence: tuple[Evidence, ...] = ()
-    failed: bool = False
-
-
-@dataclass(frozen=True)
-class Call:
-    """One use of a tool: `argument` is stripped; `transcript` is the model's text up to the call."""
-
-    argument: str
-    transcript: Transcript
-    task: Task
-    tools: Sequence[MarkerTool]
-
-    @property
-    def reasoning(self) -> str:
-        """The `digest` of the transcript."""
-        return digest(self.transcript, self.tools)
-
-
-@dataclass(frozen=True)
-class MarkerTool:
-    """A tool that a model calls by writing `begin` argument `end`.
-
-    `quota` limits the calls that count; then the model reads `over_quota`. An argument that `repeats` an earlier one
-    gets `repeated`. `open_result` and `close_result` enclose what the model reads; a model that writes `open_result`
-    itself is inventing results and is stopped there.
-    """
-
-    name: str
-    description: str
-    argument: str
-    begin: str
-    end: str
-    open_result: str
-    close_result: str
-    handle: Callable[[Call], Awaitable[Result]]
-    quota: int
-    over_quota: str
-    repeated: str
-    quota_status: Status = "tool_quota"
-    repeats: Callable[[str, list[str]], bool] = lambda argument, earlier: argument in earlier
-    count_failed: bool = False
-
-    @property
-    def schema(self) -> dict[str, Any]:
-        """The tool as an OpenAI function."""
-        properties = {self.argument: {"type": "string", "description": f"The {self.argument}."}}
-        parameters = {"type": "object", "properties": properties, "required": [self.argument]}
-        function = {"name": self.name, "description": self.description, "parameters": parameters}
-        return {"type": "function", "function": function}
-
-    def block(self, text: str) -> str:
-        """A result as it stands in the model's text."""
-        return f"\n\n{self.open_result}{text}{self.close_result}\n\n"
-
-    def usage(self) -> dict[str, str]:
-        return {"begin": self.begin, "end": self.end, "argument": self.argument}
-
-
-@dataclass(frozen=True)
-class Parsed:
-    """What a segment asks for. `problem` is set when a marker was used wrongly; `closed` when the end marker is missing
-    and must be added."""
-
-    tool: MarkerTool | None = None
-    argument: str = ""
-    problem: bool = False
-    closed: bool = True
-    keep: int = 0
-
-
-def neutralise(text: str) -> str:
-    """Text of others, made unable to act as a control marker: `<|name|>` becomes `< |name| >`."""
-    return text.replace("<|", "< |").replace("|>", "| >")
-
-
-def parse(segment: str, tools: Sequence[MarkerTool], *, repair: bool = True) -> Parsed:
-    """Reads one newly written segment. Never raises.
-
-    The last query counts, and the segment must end with an end marker. An open query at the end of the text is closed
-    once (`repair`); an end marker without a beginning, an empty query and an invented result are problems. `keep` is
-    the length of the segment that stays in the transcript.
-    """
-    text = segment.rstrip()
-    for tool in tools:
-        if text.endswith(tool.end):
-            _, found, argument = text[: -len(tool.end)].rpartition(tool.begin)
-            argument = argument.strip() if found and tool.end not in argument else ""
-            return Parsed(tool, argument, problem=not argument, keep=len(segment))
-    invented = next((tool for tool in tools if text.endswith(tool.open_result)), None)
-    keep = len(text) - len(invented.open_result) if invented else len(segment)
-    for tool in tools:
-        _, found, rest = segment[:keep].rpartition(tool.begin)
-        if found and tool.end not in rest:
-            argument = rest.strip()
-            usable = repair and bool(argument) and len(argument) <= LONGEST_OPEN_CALL
-            return Parsed(tool, argument if usable else "", problem=not usable, closed=False, keep=keep)
-    return Parsed(invented, problem=invented is not None, keep=keep)
 
 
 class MarkerLoop:
@@ -162,10 +49,11 @@ class MarkerLoop:
         self.stops = [marker for tool in tools for marker in (tool.end, tool.open_result)]
 
     def steps(self) -> Steps:
-        phases: dict[str, Phase] = {"generate": self.generate}
-        phases |= {name: self._act(tool) for name, tool in self.tools.items()}
-        phases["close"] = self.close
-        return Steps(self.start, phases, self.finish, "generate")
+        return Steps(self.start, self.phases(), self.finish, "generate")
+
+    def phases(self) -> dict[str, Phase]:
+        tools = {name: self._act(tool) for name, tool in self.tools.items()}
+        return {"generate": self.generate, **tools, "close": self.close}
 
     async def start(self, task: Task) -> State:
         capabilities = await self.model.capabilities()
@@ -183,6 +71,7 @@ class MarkerLoop:
             "refused": 0,
             "misused": 0,
             "seen": {name: [] for name in self.tools},
+            "memory": dict.fromkeys(self.tools),
             "evidence": [],
             "status": "ok",
             "stop_reason": "",
@@ -211,20 +100,32 @@ class MarkerLoop:
         return await self.model.extend(transcript, stop=self.stops)
 
     def _read_markers(self, state: State, before: Transcript, reply: Reply) -> State:
-        found = parse(reply.text, list(self.tools.values()), repair=self.repair)
-        written = before.add("assistant", reply.text[: found.keep], "model", effect=reply.key)
-        if found.tool is None:
-            state = {**state, "head": current().keep(written)}
-            if reply.finish == "length" and not self._answer(written, state):
-                return {**state, "phase": "generate"}  # cut in the middle of a thought
-            return self._ended(state, written)
-        if found.problem:
+        earlier = before_result(before)
+        found = parse(earlier + reply.text, list(self.tools.values()), repair=self.repair)
+        kept = reply.text[: max(found.keep - len(earlier), 0)]
+        written = before.add("assistant", kept, "model", effect=reply.key)
+        if found.invented and found.tool is not None:
+            note("hallucinated_output", {"tool": found.tool.name, "turn": state["turn"]})
+        if found.problem and found.tool is not None:
             return self._misused(state, written, found.tool, None)
-        if not found.closed:
+        if self._goes_on(reply, found, written, state):
+            return {**state, "head": current().keep(written), "phase": "generate"}
+        if found.tool is None:
+            return self._ended({**state, "head": current().keep(written)}, written)
+        if found.missing.strip():
             note("query_closed", {"tool": found.tool.name, "argument": found.argument})
-            written = written.add("assistant", found.tool.end, "notice")
+        if found.missing:
+            written = written.add("assistant", found.missing, "notice")
         call = {"tool": found.tool.name, "argument": found.argument, "id": None}
         return {**state, "head": current().keep(written), "calls": [call], "phase": found.tool.name}
+
+    def _goes_on(self, reply: Reply, found: Parsed, written: Transcript, state: State) -> bool:
+        """Whether there is nothing to do but to write on: after a marker that calls nothing, or where the limit of one
+        reply cut a thought or a call."""
+        cut = reply.finish == "length"
+        if found.tool is None:
+            return reply.stop is not None or (cut and not self._answer(written, state))
+        return cut and bool(found.missing.strip())
 
     def _read_calls(self, state: State, reply: Reply) -> State:
         written = reply.transcript
@@ -248,7 +149,7 @@ class MarkerLoop:
         """A wrong use of a tool is explained once; the second one ends the tool use."""
         note("malformed_call", {"tool": tool.name, "turn": state["turn"]})
         state = {**state, "misused": state["misused"] + 1}
-        written = self._inject(written, tool, MISUSED.format(**tool.usage()), call_id)
+        written = self._inject(written, tool, tool.correction(), call_id)
         state["head"] = current().keep(written)
         if state["misused"] > 1:
             return _closing(state, "ok", "malformed")
@@ -262,10 +163,12 @@ class MarkerLoop:
                 state = {**self._misused(state, transcript, tool, call["id"]), "calls": rest}
                 return state if state["phase"] == "close" else _after(state)
             try:
-                state, text = await self._answer_call(tool, call["argument"], transcript, state)
+                state, text, then = await self._answer_call(tool, call["argument"], transcript, state)
             except Refused as refusal:
                 return _closing(state, "budget", refusal.limit)
-            written = self._inject(transcript, tool, text, call["id"])
+            except EffectFailed as error:
+                return _failed(state, error)
+            written = self._inject(transcript, tool, text, call["id"], then)
             state = {**state, "head": current().keep(written), "calls": rest}
             if state["refused"] > MOST_REFUSED:
                 return _closing(state, tool.quota_status, tool.quota_status)
@@ -275,33 +178,41 @@ class MarkerLoop:
 
     async def _answer_call(
         self, tool: MarkerTool, argument: str, transcript: Transcript, state: State
-    ) -> tuple[State, str]:
-        """The text that the model reads in reply to a call. Over quota comes before repeated, as in the paper."""
+    ) -> tuple[State, str, str]:
+        """The text that the model reads in reply to a call, and what it then goes on with. Over quota comes before
+        repeated, as in the paper."""
         if state["used"][tool.name] >= tool.quota:
             note("over_quota", {"tool": tool.name, "argument": argument})
-            return {**state, "refused": state["refused"] + 1, "stop_reason": tool.quota_status}, tool.over_quota
+            return {**state, "refused": state["refused"] + 1, "stop_reason": tool.quota_status}, tool.over_quota, ""
         if tool.repeats(argument, state["seen"][tool.name]):
             note("repeated", {"tool": tool.name, "argument": argument})
-            return state, tool.repeated
+            return state, tool.repeated, ""
         task = Task.model_validate(state["task"])
-        result = await tool.handle(Call(argument, transcript, task, list(self.tools.values())))
+        result = await tool.handle(
+            Call(argument, transcript, task, list(self.tools.values()), state["memory"][tool.name])
+        )
         counts = not result.failed or tool.count_failed
+        used = tool.quota if result.withdraw else state["used"][tool.name] + counts
         known = {item["id"] for item in state["evidence"]}
         fresh = [item.model_dump(mode="json") for item in result.evidence if item.id not in known]
         seen = state["seen"][tool.name] + ([] if result.failed else [argument])
         state = {
             **state,
-            "used": {**state["used"], tool.name: state["used"][tool.name] + counts},
+            "used": {**state["used"], tool.name: used},
+            "memory": {**state["memory"], tool.name: result.memory},
             "seen": {**state["seen"], tool.name: seen},
             "evidence": [*state["evidence"], *fresh],
         }
-        left = tool.quota - state["used"][tool.name]
-        return state, neutralise(result.text) + (f" [{tool.name} calls left: {left}]" if left <= 1 else "")
+        return state, neutralise(result.text) + tool.countdown(tool.quota - used), result.then
 
-    def _inject(self, transcript: Transcript, tool: MarkerTool, text: str, call_id: str | None) -> Transcript:
+    def _inject(
+        self, transcript: Transcript, tool: MarkerTool, text: str, call_id: str | None, then: str = ""
+    ) -> Transcript:
         if call_id is not None:
-            return transcript.add("tool", text, "injected", extra={"tool_call_id": call_id})
-        return transcript.add("assistant", tool.block(text), "injected")
+            said = f"{text}\n\n{then}" if then else text
+            return transcript.add("tool", said, "injected", extra={"tool_call_id": call_id})
+        transcript = transcript.add("assistant", tool.block(text), "injected")
+        return transcript.add("assistant", then, "notice") if then else transcript
 
     def _ended(self, state: State, written: Transcript) -> State:
         if self._answer(written, state):
@@ -331,7 +242,8 @@ class MarkerLoop:
                 asked, tools=self.schemas, tool_choice="none", max_tokens=self.final_tokens, hold=hold
             )
         asked = transcript.add("assistant", f"\n\n{FINAL}\n\n", "notice")
-        return await self.model.extend(asked, stop=self.stops, max_tokens=self.final_tokens, hold=hold)
+        invented = [tool.open_result for tool in self.tools.values()]
+        return await self.model.extend(asked, stop=invented, max_tokens=self.final_tokens, hold=hold)
 
     def _answer(self, transcript: Transcript, state: State) -> str:
         """The answer in what the model itself wrote, which excludes every result that it was given."""
@@ -357,6 +269,16 @@ class MarkerLoop:
         )
 
 
+def before_result(transcript: Transcript) -> str:
+    """The assistant's own text since the last result: a reply may end in the middle of a call."""
+    parts: list[str] = []
+    for _, segment in transcript.links():
+        if segment.role != "assistant" or segment.origin == "injected":
+            break
+        parts.append(segment.text)
+    return "".join(reversed(parts))
+
+
 def _after(state: State) -> State:
     return {**state, "phase": state["calls"][0]["tool"] if state["calls"] else "generate"}
 
@@ -370,44 +292,3 @@ def _failed(state: State, error: EffectFailed) -> State:
     status = "partial" if isinstance(error, ContextOverflow) else "error"
     reason = "context_overflow" if isinstance(error, ContextOverflow) else f"{type(error).__name__}: {error}"
     return {**state, "status": status, "stop_reason": reason, "phase": END_PHASE}
-
-
-_STEP_BREAK = re.compile(r"\n\s*\n")
-
-
-def digest(transcript: Transcript, tools: Sequence[MarkerTool], *, head: int = 1, tail: int = 4) -> str:
-    """The model's reasoning so far as numbered steps, for a reader that knows nothing of markers: the first, the last
-    four and all that hold a call; skipped ones become an ellipsis (Search-o1, section 2: previous-reasoning digest).
-    Results stand under the step that asked for them."""
-    steps: list[str] = []
-    calls: set[int] = set()
-    for segment in transcript.segments:
-        if segment.role not in ("assistant", "tool"):
-            continue
-        text = segment.text
-        if segment.origin == "model":
-            for tool in tools:
-                call = re.escape(tool.begin) + r"\s*(.*?)\s*(?:" + re.escape(tool.end) + r"|\Z)"
-                text = re.sub(call, rf"[{tool.name}: \1]", text, flags=re.DOTALL)
-            new = [step.strip() for step in _STEP_BREAK.split(text) if step.strip()]
-            for made in (segment.extra or {}).get("tool_calls", ()):
-                new.append(f"[{made['function']['name']}: {made['function']['arguments']}]")
-            steps += new
-        elif segment.origin == "injected":
-            for tool in tools:
-                text = text.replace(tool.open_result, "").replace(tool.close_result, "")
-            steps = steps or ["(no words)"]
-            steps[-1] += f"\n[result: {text.strip()}]"
-            calls.add(len(steps) - 1)
-    return _numbered(steps, calls, head, tail)
-
-
-def _numbered(steps: Sequence[str], calls: set[int], head: int, tail: int) -> str:
-    wanted = {*range(head), *range(max(len(steps) - tail, 0), len(steps)), *calls}
-    lines: list[str] = []
-    for i, step in enumerate(steps):
-        if i in wanted:
-            lines.append(f"Step {i + 1}: {step}")
-        elif lines and lines[-1] != "...":
-            lines.append("...")
-    return neutralise("\n\n".join(lines))
