@@ -119,7 +119,7 @@ def load(
     for path in (user_file(env), (folder or Path()) / "clew.toml"):
         for key, value in _read(path).items():
             if key not in NAMES:
-                raise ConfigError(f"{path}: unknown setting {key!r} (value {_safe(key, value)}){_nearest(key, NAMES)}")
+                raise ConfigError(f"{path}: unknown setting {key!r} (value {_safe(key, value)}){nearest(key, NAMES)}")
             take(key, value, str(path), f"{path}: {key}")
     for name in NAMES:
         variable = PREFIX + name.upper()
@@ -142,7 +142,7 @@ def unknown_variables(env: Mapping[str, str] | None = None) -> list[str]:
     """Variables that look like settings and are none, each with the nearest one that is."""
     valid = {PREFIX + name.upper() for name in NAMES}
     return [
-        name + _nearest(name, sorted(valid))
+        name + nearest(name, sorted(valid))
         for name in sorted(os.environ if env is None else env)
         if name.startswith(PREFIX) and name not in valid | NOT_SETTINGS
     ]
@@ -191,6 +191,7 @@ def _safe(name: str, value: Any) -> str:
     return "[hidden]" if secret and isinstance(value, str) else repr(value)
 
 
-def _nearest(name: str, valid: tuple[str, ...] | list[str]) -> str:
+def nearest(name: str, valid: tuple[str, ...] | list[str]) -> str:
+    """The end of an error message: the valid name that `name` is most like, empty when none is."""
     found = get_close_matches(name, valid, n=1, cutoff=0.5)
     return f"; did you mean {found[0]!r}?" if found else ""

@@ -9,14 +9,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from clew.agents import doors
-from clew.config import Settings
+from clew.config import Settings, nearest
 from clew.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ def parse(text: str, where: str = "the graph") -> Spec:
     name, colon, rest = text.partition(":")
     name = name.strip()
     if name not in METHODS:
-        raise ConfigError(f"{where} = {text!r} is unknown{_nearest(name, list(METHODS))}: give {_words(list(METHODS))}")
+        raise ConfigError(f"{where} = {text!r} is unknown{nearest(name, list(METHODS))}: give {_words(list(METHODS))}")
     if colon and not rest.strip():
         raise ConfigError(f"{where} = {text!r} ends in a colon: give {name}, or {name}:key=value,key=value")
     known, options = _options(name), {}
@@ -85,7 +84,7 @@ def parse(text: str, where: str = "the graph") -> Spec:
             raise ConfigError(f"{where} = {text!r}: {part.strip()!r} is no option: give key=value,key=value")
         if key not in known:
             has = f"its options are {', '.join(sorted(known))}" if known else "it has none"
-            raise ConfigError(f"{where} = {text!r}: {name} has no option {key!r}{_nearest(key, list(known))}: {has}")
+            raise ConfigError(f"{where} = {text!r}: {name} has no option {key!r}{nearest(key, list(known))}: {has}")
         if key in options:
             raise ConfigError(f"{where} = {text!r}: {key!r} is given twice: leave one out")
         options[key] = _value(value, known[key], f"{where} = {text!r}: {key} = {value!r}")
@@ -190,8 +189,3 @@ def _wanted(parts: tuple[Any, ...]) -> str:
 def _words(names: Any) -> str:
     *most, last = names
     return f"{', '.join(most)} or {last}" if most else str(last)
-
-
-def _nearest(name: str, valid: list[str]) -> str:
-    found = get_close_matches(name, valid, n=1, cutoff=0.5)
-    return f"; did you mean {found[0]!r}?" if found else ""

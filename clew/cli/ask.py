@@ -23,10 +23,7 @@ def ask(
     question: Annotated[str, typer.Argument(metavar="QUESTION", help="What to ask (- is stdin).", show_default=False)],
     model: options.Model = None,
     api_base: options.ApiBase = None,
-    reader_model: Annotated[
-        str | None,
-        typer.Option("--reader-model", metavar="NAME", help="Another model to read pages.", show_default=False),
-    ] = None,
+    reader_model: options.ReaderModel = None,
     method: Annotated[
         str | None,
         typer.Option(
@@ -37,22 +34,13 @@ def ask(
         ),
     ] = None,
     kind: Annotated[str, typer.Option("--kind", metavar="KIND", help="qa, math, choice or code.")] = "qa",
-    max_searches: Annotated[
-        int | None, typer.Option("--max-searches", metavar="N", help="Searches at most.", show_default=False)
-    ] = None,
+    max_searches: options.MaxSearches = None,
     top_k: Annotated[
         int | None, typer.Option("--top-k", metavar="N", help="Pages per search.", show_default=False)
     ] = None,
-    temperature: Annotated[
-        float | None, typer.Option("--temperature", metavar="T", help="Sampling temperature.", show_default=False)
-    ] = None,
-    max_tokens: Annotated[
-        int | None, typer.Option("--max-tokens", metavar="N", help="Tokens of one model call.", show_default=False)
-    ] = None,
-    timeout: Annotated[
-        float | None,
-        typer.Option("--timeout", metavar="S", help="Seconds that the server may be silent.", show_default=False),
-    ] = None,
+    temperature: options.Temperature = None,
+    max_tokens: options.MaxTokens = None,
+    timeout: options.Timeout = None,
     budget_usd: options.BudgetUsd = None,
     budget_tokens: options.BudgetTokens = None,
     budget_seconds: options.BudgetSeconds = None,
@@ -155,12 +143,8 @@ def fork(
     event: Annotated[int, typer.Argument(metavar="EVENT", help="Number of an event, as clew show RUN gives it.")],
     model: options.Model = None,
     api_base: options.ApiBase = None,
-    temperature: Annotated[
-        float | None, typer.Option("--temperature", metavar="T", help="Sampling temperature.", show_default=False)
-    ] = None,
-    max_searches: Annotated[
-        int | None, typer.Option("--max-searches", metavar="N", help="Searches at most.", show_default=False)
-    ] = None,
+    temperature: options.Temperature = None,
+    max_searches: options.MaxSearches = None,
     budget_usd: options.BudgetUsd = None,
     budget_tokens: options.BudgetTokens = None,
     budget_seconds: options.BudgetSeconds = None,

@@ -29,10 +29,7 @@ def evaluate(
     ],
     model: options.Model = None,
     api_base: options.ApiBase = None,
-    reader_model: Annotated[
-        str | None,
-        typer.Option("--reader-model", metavar="NAME", help="Another model to read pages.", show_default=False),
-    ] = None,
+    reader_model: options.ReaderModel = None,
     split: Annotated[
         str | None, typer.Option("--split", metavar="NAME", help="Split of a named task set.", show_default=False)
     ] = None,
@@ -50,16 +47,9 @@ def evaluate(
     keep_errors: Annotated[
         bool, typer.Option("--keep-errors", help="Try no run again that ended in an error.")
     ] = False,
-    temperature: Annotated[
-        float | None, typer.Option("--temperature", metavar="T", help="Sampling temperature.", show_default=False)
-    ] = None,
-    max_tokens: Annotated[
-        int | None, typer.Option("--max-tokens", metavar="N", help="Tokens of one model call.", show_default=False)
-    ] = None,
-    timeout: Annotated[
-        float | None,
-        typer.Option("--timeout", metavar="S", help="Seconds that the server may be silent.", show_default=False),
-    ] = None,
+    temperature: options.Temperature = None,
+    max_tokens: options.MaxTokens = None,
+    timeout: options.Timeout = None,
     budget_usd: options.BudgetUsd = None,
     budget_tokens: options.BudgetTokens = None,
     store: options.Store = None,

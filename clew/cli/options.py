@@ -39,6 +39,23 @@ ApiBase = Annotated[
     str | None,
     typer.Option("--api-base", metavar="URL", help="Address of an OpenAI-compatible server.", show_default=False),
 ]
+ReaderModel = Annotated[
+    str | None,
+    typer.Option("--reader-model", metavar="NAME", help="Another model to read pages.", show_default=False),
+]
+MaxSearches = Annotated[
+    int | None, typer.Option("--max-searches", metavar="N", help="Searches at most.", show_default=False)
+]
+Temperature = Annotated[
+    float | None, typer.Option("--temperature", metavar="T", help="Sampling temperature.", show_default=False)
+]
+MaxTokens = Annotated[
+    int | None, typer.Option("--max-tokens", metavar="N", help="Tokens of one model call.", show_default=False)
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option("--timeout", metavar="S", help="Seconds that the server may be silent.", show_default=False),
+]
 BudgetUsd = Annotated[
     float | None, typer.Option("--budget-usd", metavar="USD", help="Stop before this is spent.", show_default=False)
 ]

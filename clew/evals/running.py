@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from clew.agents import history
 from clew.errors import ClewError, ConfigError, JournalError
 from clew.evals.plan import Cell, Plan
 from clew.evals.table import Reader, Row, figures
@@ -117,9 +118,9 @@ class Purse:
         """Counts what a run has cost, earlier processes and calls without an outcome included."""
         if not self._limits:
             return
-        known, possibly = _spent(self._journal, cell.run)
+        spent = history.spent(self._journal, cell.run)
         for name in self._limits:
-            cost = getattr(known + possibly, name)
+            cost = getattr(spent.cost + spent.possibly, name)
             if cost is None:
                 raise ConfigError(f"the price of a call of {cell.graph!r} is unknown, so --budget-usd cannot be kept")
             self._taken[name] += cost - self._spent.get((cell.run, name), 0)
@@ -233,19 +234,9 @@ def _first(group: BaseExceptionGroup[Any]) -> BaseException:
     return error
 
 
-def _spent(journal: Journal, run: str) -> tuple[Cost, Cost]:
-    known, possibly = Cost(), Cost()
-    for row in journal.index(run):
-        if row.inherited or row.state == "note":
-            continue
-        known += row.cost
-        possibly += row.possibly + row.reserve if row.state == "started" else row.possibly
-    return known, possibly
-
-
 def _sums(journal: Journal, plan: Plan) -> tuple[Cost, Cost]:
     known, possibly = Cost(), Cost()
     for id in dict.fromkeys(cell.run for cell in plan.cells):
-        one = _spent(journal, id)
-        known, possibly = known + one[0], possibly + one[1]
+        spent = history.spent(journal, id)
+        known, possibly = known + spent.cost, possibly + spent.possibly
     return known, possibly

@@ -10,27 +10,25 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from clew.errors import ConfigError, EmptyCorpus
 
 from .catalog import clear_errors, page_point_id
-from .chunking import DEFAULT, Chunk, ChunkSettings, chunk, passage_id
+from .chunking import DEFAULT, ChunkSettings, chunk, passage_id
 from .documents import Document, Unreadable, read_document
+from .drafts import Draft, page_vector
 from .embedding import Embedder, SentenceEmbedder
 from .folders import walk
 from .lock import WAIT_SECONDS
 from .opened import WritableStore, open_for_writing
-from .remote import page_data, passage_data
-from .sparse import Sparse, passage_vector
 from .store import Point
 
 if TYPE_CHECKING:
-    from .embedding import Vectors
+    pass
 
 BATCH_PASSAGES = 512
 LINK_LIST = 0.8
-_TITLE_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,36 +152,6 @@ def _folders(dirs: Sequence[str | Path]) -> list[Path]:
     return found
 
 
-@dataclass(slots=True)
-class _Draft:
-    """A page that is to be written: its text, its passages with their ids, and which of them are new."""
-
-    source: str
-    folder: int
-    path: str
-    digest: str
-    page: int
-    document: Document
-    chunks: dict[int, Chunk]
-    new: list[int]
-    size: int
-
-    def passage_data(self, id: int) -> dict[str, Any]:
-        each, document = self.chunks[id], self.document
-        return passage_data(self.source, document.title, each.heading, document.text[each.start : each.end])
-
-    def page_data(self) -> dict[str, Any]:
-        return page_data(
-            self.source,
-            self.document.title,
-            self.document.text,
-            folder=self.folder,
-            path=self.path,
-            digest=self.digest,
-            passages=list(self.chunks),
-        )
-
-
 @dataclass
 class _Indexing:
     """One run of the indexer over an open store."""
@@ -259,9 +227,7 @@ class _Indexing:
             label, number = f"{folder.name}-{number}", number + 1
         return catalog.add_folder(path, label), label
 
-    def _drafts(
-        self, folder: int, label: str, files: list[tuple[str, Path | str]], paths: set[str]
-    ) -> Iterator[_Draft]:
+    def _drafts(self, folder: int, label: str, files: list[tuple[str, Path | str]], paths: set[str]) -> Iterator[Draft]:
         """What is new or changed among `files`. Fills `paths` with those that can be read."""
         known = self.opened.catalog.digests(folder)
         for path, file in files:
@@ -290,7 +256,7 @@ class _Indexing:
             self.counts["changed" if path in known else "added"] += 1
             yield self._draft(folder, path, digest, document, len(data))
 
-    def _draft(self, folder: int, path: str, digest: str, document: Document, size: int) -> _Draft:
+    def _draft(self, folder: int, path: str, digest: str, document: Document, size: int) -> Draft:
         catalog, embedder = self.opened.catalog, self.opened.embedder
         found = chunk(document, embedder.count, embedder.cut, self.chunking)
         if document.links > LINK_LIST:
@@ -307,10 +273,10 @@ class _Indexing:
             known = catalog.passages_of(page)
             new = [id for id in chunks if known.get(id, True)]
             catalog.put_passages(page, ((id, each, id in set(new)) for id, each in chunks.items()))
-        return _Draft(self.source, folder, path, digest, page, document, chunks, new, size)
+        return Draft(self.source, folder, path, digest, page, document, chunks, new, size)
 
-    def _batches(self, drafts: Iterable[_Draft]) -> Iterator[list[_Draft]]:
-        batch: list[_Draft] = []
+    def _batches(self, drafts: Iterable[Draft]) -> Iterator[list[Draft]]:
+        batch: list[Draft] = []
         for draft in drafts:
             batch.append(draft)
             if sum(len(each.new) for each in batch) >= BATCH_PASSAGES:
@@ -320,11 +286,11 @@ class _Indexing:
         if batch:
             yield batch
 
-    def _write(self, batch: list[_Draft]) -> None:
+    def _write(self, batch: list[Draft]) -> None:
         """Embeds and stores a batch of pages; they count as done only when their vectors are on disk."""
         store, catalog = self.opened.store, self.opened.catalog
-        texts = [_embedded_text(draft, id) for draft in batch for id in draft.new]
-        texts += [_summary(draft.document) for draft in batch]
+        texts = [draft.embedded_text(id) for draft in batch for id in draft.new]
+        texts += [draft.summary() for draft in batch]
         size = sum(draft.size for draft in batch)
         vectors = self.opened.embedder.passages(texts, lambda done: self._tell(done, size * done / len(texts)))
         at = iter(vectors)
@@ -333,10 +299,10 @@ class _Indexing:
         points = []
         for draft in batch:
             for id in draft.new:
-                sparse = _sparse(draft, draft.chunks[id])
+                sparse = draft.sparse(id)
                 points.append(Point(id, draft.page, fresh[id], sparse, data=draft.passage_data(id)))
             own = [fresh[id] if id in fresh else reused[id] for id in draft.chunks if id in fresh or id in reused]
-            whole = _page_vector(own, next(at))
+            whole = page_vector(own, next(at))
             points.append(Point(page_point_id(draft.source), draft.page, whole=whole, data=draft.page_data()))
         store.upsert(points)
         self.opened.sweep()
@@ -372,33 +338,6 @@ def _size(file: Path | str) -> int:
         return file.stat().st_size if isinstance(file, Path) else 0
     except OSError:
         return 0
-
-
-def _embedded_text(draft: _Draft, id: int) -> str:
-    each = draft.chunks[id]
-    return f"{each.heading}\n{draft.document.text[each.start : each.end]}"
-
-
-def _summary(document: Document) -> str:
-    """What a page is about in a few lines: its title and its main headings."""
-    tops = dict.fromkeys(path[min(1, len(path) - 1)] for section in document.sections if (path := section.path))
-    return document.title + "\n" + "; ".join(list(tops)[:40])
-
-
-def _page_vector(passages: list[Vectors], summary: Vectors) -> Vectors:
-    import numpy as np
-
-    whole: Vectors = summary * _TITLE_SHARE
-    if passages:
-        mean = np.mean(passages, axis=0)
-        whole = whole + mean / max(float(np.linalg.norm(mean)), 1e-9)
-    unit: Vectors = (whole / max(float(np.linalg.norm(whole)), 1e-9)).astype(np.float32)
-    return unit
-
-
-def _sparse(draft: _Draft, each: Chunk) -> Sparse:
-    text = draft.document.text[each.start : each.end]
-    return passage_vector(text, draft.document.title, each.path, each.names)
 
 
 def _named(folders: Iterable[Path]) -> str:
