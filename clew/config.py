@@ -34,9 +34,11 @@ class Settings:
     store_key       secret: the key of that server
     rerank          cross-encoder that orders the best passages: a folder, or a name on the hub; None: none does
     journal         file of the journal
-    method          search_o1, cot, corag, rag or closed_book, with options: corag:strategy=best_of_n,n=4
+    method          the method of `ask` (`clew ask --help` names them), with options: corag:strategy=best_of_n,n=4;
+                    strategies stand around it: vote(rag, n=5)
     sandbox         where programs run: docker, process (no boundary), or auto: docker where an Engine answers
     image           image of the Docker sandbox; None: the one that `clew sandbox build` makes
+    memory          folder of what is remembered from run to run, or http://HOST:6333/COLLECTION
     temperature     None: the method's own
     max_tokens      of one model call; None: the method's own
     timeout         seconds of one model call; None: the model's own
@@ -61,6 +63,7 @@ class Settings:
     method: str = "search_o1"
     sandbox: str = "auto"
     image: str | None = None
+    memory: str = ".clew/memory"
     temperature: float | None = None
     max_tokens: int | None = None
     timeout: float | None = None

@@ -165,3 +165,24 @@ class SandboxFailed(EffectFailed):
 
 class ImageMissing(SandboxFailed):
     """The Docker Engine does not have the image."""
+
+
+class ToolFailed(EffectFailed):
+    """A tool server could not be reached, did not answer in time, or answered with an error of its protocol."""
+
+
+# Repair ----------------------------------------------------------------------------------------------------------
+
+
+class RepositoryError(ClewError):
+    """A repository cannot be read or copied: no git repository, no such commit, no such file, no git."""
+
+    exit_code = 2
+
+
+class NotText(RepositoryError):
+    """A file is no text that can be edited: binary, not UTF-8, a link, a submodule, or too big."""
+
+
+class PatchRefused(RepositoryError):
+    """A patch does not apply, or touches what no patch may touch."""

@@ -21,6 +21,8 @@ FLOORS = {
     "clew.retrieval": 3,
     "clew.sandbox": 3,
     "clew.scoring": 4,
+    "clew.memory": 4,
+    "clew.tools": 4,
     "clew.graphs": 5,
     "clew.testing": 5.5,
     "clew.agents": 6,
@@ -41,13 +43,19 @@ PUBLIC = {
     "clew.testing": "Call Fault Faulty Features PRESETS RandomText Reply Request Rule ScriptedSearcher ScriptedServer "
     "Template Unexpected anthropic_like_prefill hidden_reasoning openai vllm",
     "clew.cli": "main",
-    "clew.graphs": "Graph Steps closed_book corag cot rag search_o1 start",
+    "clew.graphs": "Graph Steps best_of closed_book corag cot mixture_of_agents rag react reflexion remembering search_o1 "
+    "self_refine sets start vote",
     "clew.sandbox": "Box DEFAULT_IMAGE Engine Execution Host ImageMissing Interpreter Limits Protection Sandbox "
     "SandboxFailed Session build gc run run_command sandbox session",
     "clew.training": "ChainRow Sampled chain_rows masked rows_of sample_chains write_rows",
-    "clew.scoring": "Abstention Choice Contains ExactMatch F1 Mathematics ModelJudge Number Pointwise Scorer Selection "
-    "Verdict abstains best boxed by_equality by_key contains exact_match extract_answer f1 normalise parse_number "
-    "scorer_for vote",
+    "clew.scoring": "Abstention Assertion Call Case CaseResult Choice Contains ExactMatch F1 GeneratedTests "
+    "Mathematics ModelJudge Number Pointwise Preference ProcessReward Rating RewardModel Sample "
+    "Samples Scorer Selection SuiteReport UnitTests Verdict abstains best boxed by_equality by_key "
+    "code_in contains exact_match extract_answer f1 fingerprint_of knows_gold normalise parse_number "
+    "run_tests scorer_for vote",
+    "clew.memory": "Attempt Demonstration Demonstrations Entry Episodes Insight Insights Lesson MemoryStore Origin "
+    "Recalled attempts_in draw_insights evaluated family_of",
+    "clew.tools": "McpServer journaled mcp_tools python_tool read_page_tool search_tool",
     "clew.evals": "Evaluation evaluate",
     "clew.evals.tasks": "Gold Item Link TaskSet load names read_items write_documents write_items",
 }
@@ -61,6 +69,8 @@ HEAVY = (
     "qdrant_edge",
     "docker",
     "langgraph",
+    "langchain_core",
+    "mcp",
     "sympy",
     "math_verify",
     "datasets",
@@ -127,6 +137,7 @@ def test_public_names(package: str) -> None:
         "import clew.cli",
         "import clew.models, clew.retrieval, clew.journal, clew.testing",
         "import clew.scoring, clew.evals.tasks, clew.evals",
+        "import clew.memory, clew.tools, clew.sandbox",
     ],
 )
 def test_importing_loads_nothing_heavy(statement: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -13,12 +14,15 @@ from clew.errors import ConfigError
 if TYPE_CHECKING:
     from clew.graphs import Graph
     from clew.journal import Budget, Journal, Recipe, Replayed, RunRow
-    from clew.task import Answer, TaskKind
+    from clew.task import Answer, Task, TaskKind
 
 BUILDER = "clew.agents.ask:build"
 # What decides a graph. Secrets are read again where the run goes on; where things live may have moved.
-_SHAPE = ("method", "model", "reader_model", "temperature", "max_tokens", "max_searches", "top_k", "rerank")
-_PLACES = ("api_base", "store", "embedder", "timeout", "price_in", "price_out")
+_SHAPE = (
+    "method", "model", "reader_model", "temperature", "max_tokens", "max_searches", "top_k", "rerank", "sandbox",
+    "image",
+)  # fmt: skip
+_PLACES = ("api_base", "store", "embedder", "memory", "timeout", "price_in", "price_out")
 
 Watcher = Callable[[dict[str, Any]], None]
 
@@ -30,24 +34,28 @@ def build(**args: Any) -> Graph:
     return graph_of(settings, None, form)
 
 
-def graph_of(settings: Settings, library: doors.Library | None, form: methods.Form = "full") -> Graph:
-    """The graph that the settings describe, with its recipe. `library=None` opens the store at the first search."""
-    return methods.build(methods.of(settings), settings, library, form=form, recipe=recipe(settings, form))
+def graph_of(settings: Settings, through: doors.Doors | None = None, form: methods.Form = "full") -> Graph:
+    """The graph that the settings describe, with its recipe. Without doors it has its own, which open when they are
+    first used; only the sandbox is decided now."""
+    through = through or doors.Doors(settings)
+    return methods.build(methods.of(settings), settings, through, form=form, recipe=_recipe(settings, through, form))
 
 
-def recipe(settings: Settings, form: methods.Form = "full") -> Recipe:
-    """What rebuilds the graph of `settings` in another process: no key, and the store as an absolute path."""
+def _recipe(settings: Settings, through: doors.Doors, form: methods.Form) -> Recipe:
+    """What rebuilds the graph of `settings` in another process: no key, folders as absolute paths, and the sandbox that
+    `auto` came to be."""
     from clew.journal import Recipe
 
+    spec = methods.of(settings)
     args = {name: getattr(settings, name) for name in (*_SHAPE, *_PLACES)}
-    if methods.of(settings).searches:
-        args["store"] = str(doors.place(settings))
-    else:
-        del args["store"]
+    args["store"] = str(doors.place(settings)) if spec.searches else None
+    args["memory"] = str(doors.memory_place(settings)) if spec.remembers else None
+    args["sandbox"] = through.sandbox_kind if spec.computes else None
+    if args["sandbox"] != "docker":
+        args["image"] = None
     if settings.origin("embedder") == "default":
-        del args["embedder"]
-    if form != "full":
-        args["form"] = form
+        args["embedder"] = None
+    args["form"] = form if form != "full" else None
     return Recipe(BUILDER, {name: value for name, value in args.items() if value is not None})
 
 
@@ -87,27 +95,23 @@ async def ask(
     Raises `ConfigError` for settings that do not fit together and what opening the store raises; what goes wrong
     later is the answer's status.
     """
+    from clew.task import Task
+
+    return await begin(Task(prompt=question, kind=kind), settings, journal=journal, run_id=run_id, watch=watch)
+
+
+async def begin(
+    task: Task, settings: Settings, *, journal: Journal, run_id: str | None = None, watch: Watcher | None = None
+) -> Answer:
+    """Runs the method of the settings on `task`; see `ask`. What runs programs warns when it is no boundary."""
     import clew
 
-    task = clew.Task(prompt=question, kind=kind)
-    library = doors.library(settings) if methods.of(settings).searches else None
-    graph = graph_of(settings, library)
-    try:
-        await _ready(library)
+    settings = replace(settings, method=methods.equipped(methods.of(settings), settings).text)
+    async with doors.Doors(settings) as through:
+        # Whether an Engine answers may take a while to find out.
+        graph = await asyncio.to_thread(graph_of, settings, through)
+        await through.ready()
         return await clew.run(graph, task, journal=journal, run_id=run_id, budget=budget(settings), watch=watch)
-    finally:
-        if library is not None:
-            library.close()
-
-
-async def _ready(library: doors.Library | None) -> None:
-    """Does what is slow before the run's clock starts: a limit on seconds is about the run, not about imports. A store
-    that cannot be opened shows here, not as a failed search."""
-    from clew.models.engine import load as load_litellm
-
-    if library is not None:
-        await library.warm()
-    await load_litellm()
 
 
 def retry_by_default(journal: Journal, row: RunRow, new: Budget) -> tuple[str, ...]:
@@ -139,16 +143,13 @@ async def resume(
     history.free(journal, row)  # before the store is opened, which that process may hold too
     new = _given_budget(settings)
     chosen = retry_by_default(journal, row, new) if retry is None else tuple(retry)
-    graph, library = _rebuilt(row, settings)
-    try:
-        if library is not None and (row.status != "done" or chosen):
-            await _ready(library)
+    graph, through = _rebuilt(row, settings)
+    async with through:
+        if graph is not None and (row.status != "done" or chosen):
+            await through.ready()
         return await clew.resume(
             row.id, journal=journal, graph=graph, budget=new, retry=chosen, anyway=anyway, watch=watch
         )
-    finally:
-        if library is not None:
-            library.close()
 
 
 async def replay(run_id: str, settings: Settings, *, journal: Journal, strict: bool = True) -> Replayed:
@@ -156,8 +157,9 @@ async def replay(run_id: str, settings: Settings, *, journal: Journal, strict: b
     import clew
 
     row = journal.find_run(run_id)
-    graph, _ = _rebuilt(row, settings)
-    return await clew.replay(row.id, journal=journal, graph=graph, strict=strict)
+    graph, through = _rebuilt(row, settings)
+    async with through:
+        return await clew.replay(row.id, journal=journal, graph=graph, strict=strict)
 
 
 def fork(run_id: str, at: int, settings: Settings, *, journal: Journal) -> str:
@@ -168,7 +170,8 @@ def fork(run_id: str, at: int, settings: Settings, *, journal: Journal) -> str:
     row = journal.find_run(run_id)
     if row.recipe is None or row.recipe.get("builder") != BUILDER:
         raise ConfigError(
-            f"run {row.id!r} was not started by clew ask: fork it in Python with clew.fork and clew.run(graph, ...)"
+            f"run {row.id!r} was not started by clew ask or clew solve: fork it in Python with clew.fork and "
+            "clew.run(graph, ...)"
         )
     given = {n: getattr(settings, n) for n in (*_SHAPE, *_PLACES) if settings.origin(n) == "command line"}
     changed = {**row.recipe["args"], **given}
@@ -179,16 +182,15 @@ def fork(run_id: str, at: int, settings: Settings, *, journal: Journal) -> str:
     return child
 
 
-def _rebuilt(row: RunRow, settings: Settings) -> tuple[Graph | None, doors.Library | None]:
-    """The run's graph and its searcher; (None, None) for a recipe of another builder, which rebuilds itself."""
+def _rebuilt(row: RunRow, settings: Settings) -> tuple[Graph | None, doors.Doors]:
+    """The run's graph and its doors; no graph for a recipe of another builder, which rebuilds itself."""
     if row.recipe is None or row.recipe.get("builder") != BUILDER:
-        return None, None
-    recorded, form = _recorded(row.recipe["args"], settings)
-    if not methods.of(recorded).searches:
-        return graph_of(recorded, None, form), None
-    name = doors.Library(row.recipe["args"].get("store", recorded.store), rerank=recorded.rerank).name
-    library = doors.library(recorded, name)
-    return graph_of(recorded, library, form), library
+        return None, doors.Doors(settings)
+    args = row.recipe["args"]
+    recorded, form = _recorded(args, settings)
+    name = doors.Library(args["store"], rerank=recorded.rerank).name if "store" in args else ""
+    through = doors.Doors(recorded, name)
+    return graph_of(recorded, through, form), through
 
 
 def _given_budget(settings: Settings) -> Budget:

@@ -1,15 +1,18 @@
-"""Settings become the doors that graphs take: models and a searcher."""
+"""Settings become the doors that graphs take: models, a searcher, a sandbox and a memory."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from clew.config import Settings
 from clew.errors import ConfigError
 
 if TYPE_CHECKING:
+    from clew.memory import Episodes
     from clew.models import Model
     from clew.retrieval import Corpus, Embedder, Hit, Page, StoreContents
     from clew.sandbox import Box
@@ -51,6 +54,17 @@ def model(settings: Settings, name: str | None = None) -> Model:
 def place(settings: Settings) -> str | Path:
     """Where the store is: an absolute folder, or the address of a collection on a Qdrant server."""
     return settings.store if "://" in settings.store else Path(settings.store).expanduser().resolve()
+
+
+def has_store(settings: Settings) -> bool:
+    """Whether there is something to search; a server is taken at its word."""
+    where = place(settings)
+    return isinstance(where, str) or where.exists()
+
+
+def memory_place(settings: Settings) -> str | Path:
+    """Where the memory is: an absolute folder, or the address of a collection on a Qdrant server."""
+    return settings.memory if "://" in settings.memory else Path(settings.memory).expanduser().resolve()
 
 
 def sandbox(settings: Settings) -> Box:
@@ -132,3 +146,71 @@ def library(settings: Settings, name: str = "") -> Library:
     because a store knows which one it was built with."""
     own = embedder(settings) if settings.origin("embedder") != "default" else None
     return Library(place(settings), own, name, key=settings.store_key, rerank=settings.rerank)
+
+
+class Doors:
+    """What the graphs of one command share: each door is made when a graph first takes it, opens when it is first used,
+    and closes with the others. `name` is the recorded name of a store that has moved, see `Library`."""
+
+    def __init__(self, settings: Settings, name: str = "") -> None:
+        self.settings, self._name = settings, name
+
+    @cached_property
+    def searcher(self) -> Library:
+        return library(self.settings, self._name)
+
+    @cached_property
+    def sandbox(self) -> Box:
+        """Made of `auto`, it is decided here which one it is, with a warning when there is no boundary."""
+        return sandbox(self.settings)
+
+    @property
+    def sandbox_kind(self) -> str:
+        """`docker` or `process`."""
+        return "docker" if self.sandbox.boundary else "process"
+
+    @cached_property
+    def memory(self) -> Episodes:
+        from clew.memory import Episodes, MemoryStore
+
+        own = embedder(self.settings)
+        return Episodes(MemoryStore.open(memory_place(self.settings), embedder=own, key=self.settings.store_key))
+
+    def tools(self, names: Sequence[str]) -> list[Any]:
+        """LangChain tools: `python` in the sandbox, `search` with a tool that reads pages."""
+        from clew.tools import python_tool, read_page_tool, search_tool
+
+        found: list[Any] = []
+        if "python" in names:
+            found.append(python_tool(self.sandbox))
+        if "search" in names:
+            found += [search_tool(self.searcher), read_page_tool(self.searcher)]
+        return found
+
+    async def ready(self) -> None:
+        """Does what is slow before a run's clock starts: a limit on seconds is about the run, not about imports. A
+        store or a memory that cannot be opened shows here, not as a failed effect."""
+        from clew.models.engine import load as load_litellm
+
+        if "memory" in vars(self):
+            await asyncio.to_thread(self.memory.store.acquire)
+        if "searcher" in vars(self):
+            await self.searcher.warm()
+        await load_litellm()
+
+    async def close(self) -> None:
+        """Closes what is open; nothing runs in the sandbox any more when it returns."""
+        try:
+            if "searcher" in vars(self):
+                self.searcher.close()
+            if "memory" in vars(self):
+                self.memory.store.close()
+        finally:
+            if "sandbox" in vars(self):
+                await self.sandbox.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.close()

@@ -126,14 +126,35 @@ def _what(journal: Journal, event: Event) -> str:
         return f"{_asked(event.kind, request)} → {len(outcome['hits'])} hits"
     if event.kind == "read":
         return f"{_asked(event.kind, request)} → {len(outcome.get('text', '')):,} characters"
+    if event.kind == "program" and "exit_code" in outcome:
+        return program_words(request, outcome)
     if event.kind == "probe":
         return f"{request.get('model', '')} → {(outcome.get('capabilities') or {}).get('transport', '')}"
     return _asked(event.kind, request)
 
 
+def program_words(request: dict[str, Any], outcome: dict[str, Any]) -> str:
+    """What ran and the first line that came of it: `print(6 * 7) → 42`, `12 lines → ZeroDivisionError: division by
+    zero`, `assert double(2) == 4 → passed`."""
+    from clew.sandbox import Execution
+    from clew.scoring.unit_tests import tried
+
+    if test := tried(request, outcome):
+        return test
+    done = Execution(**outcome)
+    first = next((line for line in done.stdout.splitlines() if line.strip()), "no output")
+    if done.status == "error":
+        first = done.stderr.strip().rpartition("\n")[2] or f"exit code {done.exit_code}"
+    came = {"timeout": "timeout", "oom": "out of memory", "killed": f"signal {-done.exit_code}"}.get(done.status, first)
+    return f"{_asked('program', request)} → {came.strip()}"
+
+
 def _asked(kind: str, request: dict[str, Any]) -> str:
     if kind == "model":
         return str(request.get("model", ""))
+    if kind == "program":
+        lines = str(request.get("program") or " ".join(request.get("argv") or ())).strip().splitlines()
+        return lines[0] if len(lines) == 1 else f"{len(lines)} lines"
     for name in ("query", "source", "text"):
         if isinstance(request.get(name), str):
             return str(request[name])

@@ -1,33 +1,34 @@
-"""Methods by name: `corag:strategy=best_of_n,n=4` becomes a graph.
+"""Graphs by name: `corag:strategy=best_of_n,n=4`, or a tower such as `best_of(vote(cot, n=3), n=4, scorer=judge)`.
 
-A spec is the name of a method, or `name:key=value,key=value`, where the keys are arguments of the method's builder in
-`clew.graphs`. The same specs name graphs for `clew ask --method` and for `clew eval --graph`.
+The grammar is that of `clew.agents.specs`. A name is a method, or a strategy around the graphs in its parentheses; keys
+are arguments of its builder in `clew.graphs`. What else a builder takes is filled by the name of the parameter: models,
+searcher, sandbox and memory from the settings. The same specs name graphs for `clew ask`, `clew solve` and `clew eval`.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cache
-from importlib import import_module
-from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
-from clew.agents import doors
+from clew.agents import arguments, doors, judges, specs
+from clew.agents.arguments import METHODS, STRATEGIES, listed, takes_model
 from clew.config import Settings, nearest
 from clew.errors import ConfigError
 
 if TYPE_CHECKING:
     from clew.graphs import Graph
     from clew.journal import Recipe
-    from clew.retrieval import Searcher
     from clew.task import TaskKind
 
-# Each is a function of the same name in this module.
-METHODS = {name: f"clew.graphs.{name}" for name in ("search_o1", "cot", "corag", "rag", "closed_book")}
+__all__ = [
+    "FORMS", "METHODS", "STRATEGIES", "Form", "Spec", "build", "equipped", "of", "parse", "takes_model", "with_options",
+]  # fmt: skip
+
 # Methods that continue the assistant's own text, for which a server is asked first what it can do.
-CONTINUING = frozenset({"search_o1"})
+CONTINUING = frozenset({"search_o1", "start"})
+# What stands in the parentheses of a method that takes tools; `search` brings a tool that reads pages.
+TOOLS = ("python", "search")
 
 Form = Literal["full", "short"]
 # A person wants the whole answer. Benchmarks want the fewest words, and some of their questions have no answer.
@@ -49,46 +50,82 @@ _FROM_SETTINGS = ("max_searches", "top_k")
 
 @dataclass(frozen=True)
 class Spec:
-    """A method with checked options. `text` is the spec as it was written, its label in tables. An option that is a
-    model holds the model's name."""
+    """A graph with checked options. `text` is the spec as it was written, its label in tables. An option that is a
+    model or a scorer holds its name. `inner` are the graphs in its parentheses, `tools` the tools."""
 
     text: str
     name: str
     options: Mapping[str, Any]
+    inner: tuple[Spec, ...] = ()
+    tools: tuple[str, ...] = ()
+
+    def walk(self) -> Iterator[Spec]:
+        """This spec, then those inside, from the left."""
+        yield self
+        for spec in self.inner:
+            yield from spec.walk()
+
+    @property
+    def canonical(self) -> str:
+        """The same spec as it can stand in the parentheses of another."""
+        return str(specs.parse(self.text))
 
     @property
     def searches(self) -> bool:
-        """Whether the method needs a searcher."""
-        return "searcher" in inspect.signature(_builder(self.name)).parameters
+        """Whether any part needs a searcher."""
+        return self._needs("searcher", "search")
+
+    @property
+    def computes(self) -> bool:
+        """Whether any part needs a sandbox."""
+        return self._needs("sandbox", "python") or any(judges.computes(name) for name in self._scorers())
+
+    @property
+    def remembers(self) -> bool:
+        """Whether any part needs a memory."""
+        return any(spec.has_memory for spec in self.walk())
+
+    @property
+    def has_memory(self) -> bool:
+        """Whether this part itself gets a memory: where it cannot do without, or `memory=true` says so."""
+        if "memory" not in arguments.parameters(self.name):
+            return False
+        return arguments.needed(self.name, "memory") or bool(self.options.get("memory"))
 
     @property
     def continues(self) -> bool:
-        """Whether the method continues the assistant's own text (`Model.extend`)."""
-        return self.name in CONTINUING
+        """Whether any method continues the assistant's own text (`Model.extend`)."""
+        return any(spec.name in CONTINUING for spec in self.walk())
+
+    def models(self) -> list[str]:
+        """The models that the spec names itself, each once, from the left."""
+        named = [
+            str(value)
+            for spec in self.walk()
+            for key, value in spec.options.items()
+            if takes_model(spec.name, key) and value is not None
+        ]
+        named += [model for name in self._scorers() if (model := judges.model_of(name))]
+        return list(dict.fromkeys(named))
+
+    def _needs(self, part: str, tool: str) -> bool:
+        return any(part in arguments.parameters(spec.name) or tool in spec.tools for spec in self.walk())
+
+    def _scorers(self) -> list[str]:
+        return [spec.options["scorer"] for spec in self.walk() if "scorer" in spec.options]
+
+
+# Reading specs -----------------------------------------------------------------------------------------------------
 
 
 def parse(text: str, where: str = "the graph") -> Spec:
-    """The spec in `text`. Raises `ConfigError`, which names the spec as `where`, for an unknown method or option and
-    for a value that does not fit."""
+    """The spec in `text`. Raises `ConfigError`, which names the spec as `where` and the place in it, for an unknown
+    name or option and for a value that does not fit."""
     text = text.strip()
-    name, colon, rest = text.partition(":")
-    name = name.strip()
-    if name not in METHODS:
-        raise ConfigError(f"{where} = {text!r} is unknown{nearest(name, list(METHODS))}: give {_words(list(METHODS))}")
-    if colon and not rest.strip():
-        raise ConfigError(f"{where} = {text!r} ends in a colon: give {name}, or {name}:key=value,key=value")
-    known, options = _options(name), {}
-    for part in rest.split(",") if colon else ():
-        key, equals, value = (piece.strip() for piece in part.partition("="))
-        if not equals or not value:
-            raise ConfigError(f"{where} = {text!r}: {part.strip()!r} is no option: give key=value,key=value")
-        if key not in known:
-            has = f"its options are {', '.join(sorted(known))}" if known else "it has none"
-            raise ConfigError(f"{where} = {text!r}: {name} has no option {key!r}{nearest(key, list(known))}: {has}")
-        if key in options:
-            raise ConfigError(f"{where} = {text!r}: {key!r} is given twice: leave one out")
-        options[key] = _value(value, known[key], f"{where} = {text!r}: {key} = {value!r}")
-    return Spec(text, name, options)
+    try:
+        return replace(_checked(specs.parse(text)), text=text)
+    except specs.Mistake as mistake:
+        raise ConfigError(mistake.told(where, text)) from None
 
 
 def of(settings: Settings) -> Spec:
@@ -99,93 +136,137 @@ def of(settings: Settings) -> Spec:
     return parse(settings.method, named.get(origin, file))
 
 
+def with_options(spec: Spec, options: Mapping[str, Any]) -> Spec:
+    """`spec` with options for all graphs in it that know them; those that it has win. Raises `ConfigError` for an
+    option that none of them knows."""
+    call = specs.parse(spec.text)
+    for key in options:
+        if all(key not in arguments.options(part.name) for part in spec.walk()):
+            raise _means_nothing(key, spec)
+    return parse(str(_with(call, {key: str(value) for key, value in options.items()}))) if options else spec
+
+
+def equipped(spec: Spec, settings: Settings) -> Spec:
+    """`spec` with named tools for every method that takes tools and names none: Python, and the search where the
+    settings' store exists."""
+    tools = tuple(specs.Call(name) for name in (TOOLS if doors.has_store(settings) else TOOLS[:1]))
+
+    def equip(call: specs.Call) -> specs.Call:
+        if arguments.takes_tools(call.name):
+            return call if call.inner else replace(call, inner=tools)
+        return replace(call, inner=tuple(map(equip, call.inner)))
+
+    bare = any(arguments.takes_tools(part.name) for part in spec.walk())
+    return parse(str(equip(specs.parse(spec.text)))) if bare else spec
+
+
+def _with(call: specs.Call, options: Mapping[str, str]) -> specs.Call:
+    if call.name not in METHODS | STRATEGIES:  # a tool
+        return call
+    own = {option.key for option in call.options}
+    known = [specs.Option(k, v) for k, v in options.items() if k in arguments.options(call.name) and k not in own]
+    return replace(call, inner=tuple(_with(one, options) for one in call.inner), options=(*call.options, *known))
+
+
+def _checked(call: specs.Call) -> Spec:
+    known = METHODS | STRATEGIES
+    if call.name not in known:
+        raise specs.Mistake(call.at, f"{call.name!r} is unknown{nearest(call.name, list(known))}: give {listed(known)}")
+    options = _options(call)
+    tools = _tools(call) if arguments.takes_tools(call.name) else ()
+    inner = () if tools else _inner(call)
+    return Spec(str(call), call.name, options, inner, tools)
+
+
+def _inner(call: specs.Call) -> tuple[Spec, ...]:
+    takes, name, given = arguments.parameters(call.name), call.name, len(call.inner)
+    if "inner" in takes and given != 1:
+        raise specs.Mistake(call.at, f"{name} goes around one graph, and {given} stand in it: give {name}(cot), say")
+    if "inners" in takes and not given:
+        raise specs.Mistake(call.at, f"{name} goes around several graphs: give {name}(cot, rag), say")
+    if given and "inner" not in takes and "inners" not in takes:
+        raise specs.Mistake(call.inner[0].at, f"{name} goes around no graph: take {str(call.inner[0])!r} out")
+    return tuple(map(_checked, call.inner))
+
+
+def _tools(call: specs.Call) -> tuple[str, ...]:
+    for one in call.inner:
+        if str(one) not in TOOLS:
+            raise specs.Mistake(one.at, f"{str(one)!r} is no tool of {call.name}: give {listed(TOOLS)}")
+    return tuple(dict.fromkeys(str(one) for one in call.inner)) or TOOLS[:1]
+
+
+def _options(call: specs.Call) -> dict[str, Any]:
+    name, known, options = call.name, arguments.options(call.name), dict[str, Any]()
+    for option in call.options:
+        key, value = option.key, option.value
+        if key not in known:
+            has = f"its options are {', '.join(sorted(known))}" if known else "it has none"
+            inside = [one for one in call.inner if one.name in METHODS and key in arguments.options(one.name)]
+            hint = f"; inside parentheses a colon takes one option: {inside[0].name}(key=value, ...)" if inside else ""
+            raise specs.Mistake(option.at, f"{name} has no option {key!r}{nearest(key, list(known))}: {has}{hint}")
+        if key in options:
+            raise specs.Mistake(option.at, f"{key!r} is given twice: leave one out")
+        try:
+            options[key] = judges.checked(value) if key == "scorer" else arguments.value(value, known[key])
+        except ValueError as error:
+            raise specs.Mistake(option.at, f"{key} = {value!r} does not fit: give {error}") from None
+    if "scorer" in known and arguments.needed(name, "scorer"):
+        options.setdefault("scorer", judges.DEFAULT)
+    missing = [key for key in known if key not in (*options, "model") and arguments.needed(name, key)]
+    if missing:
+        raise specs.Mistake(call.at, f"{name} needs the option {missing[0]!r}: give {missing[0]}=...")
+    return options
+
+
+# Building graphs ---------------------------------------------------------------------------------------------------
+
+
 def build(
-    spec: Spec, settings: Settings, searcher: Searcher | None, *, form: Form = "full", recipe: Recipe | None = None
+    spec: Spec, settings: Settings, through: doors.Doors, *, form: Form = "full", recipe: Recipe | None = None
 ) -> Graph:
-    """The graph of a spec, with the models of the settings. `searcher=None` opens the store at the first search."""
-    builder = _builder(spec.name)
-    parameters = inspect.signature(builder).parameters
-    for name in _FROM_SETTINGS:
-        if name not in parameters and settings.origin(name) == "command line":
-            raise ConfigError(f"--{name.replace('_', '-')} means nothing to {spec.name}: leave it out")
-    options = {name: getattr(settings, name) for name in _FROM_SETTINGS if name in parameters}
-    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
-    if "reader" in parameters and settings.reader_model:
+    """The graph of a spec, with the models of the settings; nothing is opened."""
+    for key in _FROM_SETTINGS:
+        takers = [part for part in spec.walk() if key in arguments.parameters(part.name)]
+        if not takers and settings.origin(key) == "command line":
+            raise _means_nothing(key, spec)
+    return _built(spec, settings, through, FORMS[form], recipe)
+
+
+def _built(
+    spec: Spec, settings: Settings, through: doors.Doors, forms: Mapping[TaskKind, str], recipe: Recipe | None
+) -> Graph:
+    takes, options = arguments.parameters(spec.name), dict(spec.options)
+
+    def inner() -> list[Graph]:
+        return [_built(part, settings, through, forms, None) for part in spec.inner]
+
+    parts: dict[str, Callable[[], Any]] = {
+        "model": lambda: doors.model(settings, options.get("model")),
+        "searcher": lambda: through.searcher,
+        "sandbox": lambda: through.sandbox,
+        "memory": lambda: through.memory if spec.has_memory else None,
+        "inner": lambda: inner()[0],
+        "inners": inner,
+        "forms": lambda: forms,
+        "recipe": lambda: recipe,
+    }
+    given = {name: make() for name, make in parts.items() if name in takes}
+    if spec.tools:
+        given["tools"] = through.tools(spec.tools)
+    if "reader" in takes and settings.reader_model:
         given["reader"] = doors.model(settings, settings.reader_model)
-    for name, value in spec.options.items():
-        given[name] = doors.model(settings, value) if takes_model(spec.name, name) and value is not None else value
-    doors_of_graph: list[Any] = [doors.model(settings)]
-    if spec.searches:
-        doors_of_graph.append(searcher or doors.library(settings))
-    graph: Graph = builder(*doors_of_graph, **given, forms=FORMS[form], recipe=recipe)
+    for name in _FROM_SETTINGS:
+        if name in takes and getattr(settings, name) is not None:
+            given[name] = getattr(settings, name)
+    for name, value in options.items():
+        if name == "scorer":
+            given[name] = judges.scorer(value, settings, through)
+        elif name not in parts:
+            given[name] = doors.model(settings, value) if takes_model(spec.name, name) and value is not None else value
+    graph: Graph = arguments.builder(spec.name)(**given)
     return graph
 
 
-def takes_model(name: str, option: str) -> bool:
-    """Whether the value of an option is a model's name."""
-    return _is_model(_options(name)[option])
-
-
-@cache
-def _builder(name: str) -> Callable[..., Any]:
-    builder: Callable[..., Any] = getattr(import_module(METHODS[name]), name)
-    return builder
-
-
-@cache
-def _options(name: str) -> dict[str, Any]:
-    """The arguments of a builder that a spec can give, with their types: numbers, flags, choices and models."""
-    builder = _builder(name)
-    hints = get_type_hints(builder)
-    keyword = [p.name for p in inspect.signature(builder).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    return {key: hints[key] for key in keyword if _simple(hints[key])}
-
-
-def _parts(hint: Any) -> tuple[Any, ...]:
-    """The members of a union, a `Literal` counting as one; `hint` alone otherwise."""
-    return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-
-
-def _simple(hint: Any) -> bool:
-    return all(
-        part in (bool, int, float, NoneType) or get_origin(part) is Literal or _is_model(part) for part in _parts(hint)
-    )
-
-
-def _is_model(hint: Any) -> bool:
-    from clew.models import Model
-
-    return Model in _parts(hint)
-
-
-def _value(text: str, hint: Any, where: str) -> Any:
-    parts = _parts(hint)
-    if NoneType in parts and text.lower() == "none":
-        return None
-    for part in parts:
-        if part is bool and text.lower() in ("true", "false"):
-            return text.lower() == "true"
-        if part in (int, float):
-            try:
-                number = part(text)
-            except ValueError:
-                continue
-            if number - number == 0:  # neither infinite nor NaN
-                return number
-        if get_origin(part) is Literal and text in get_args(part):
-            return text
-        if _is_model(part):
-            return text
-    raise ConfigError(f"{where} does not fit: give {_wanted(parts)}")
-
-
-def _wanted(parts: tuple[Any, ...]) -> str:
-    names = {bool: "true or false", int: "a whole number", float: "a number", NoneType: "none"}
-    return " or ".join(
-        _words(map(str, get_args(part))) if get_origin(part) is Literal else names[part] for part in parts
-    )
-
-
-def _words(names: Any) -> str:
-    *most, last = names
-    return f"{', '.join(most)} or {last}" if most else str(last)
+def _means_nothing(option: str, spec: Spec) -> ConfigError:
+    return ConfigError(f"--{option.replace('_', '-')} means nothing to {spec.name}: leave it out")

@@ -8,17 +8,17 @@ from collections.abc import Sequence
 
 import typer
 
-from clew.cli import ask, corpus, doctor, eval, labyrinth, past, sandbox
+from clew.cli import ask, corpus, doctor, eval, labyrinth, memory, past, sandbox, solve
 from clew.errors import ClewError
 
 EXIT_CODES = (
     "Exit codes: 0 ok, 1 failure or no answer, 2 usage or settings, 3 journal, 4 budget, "
-    "5 model or retrieval, 130 interrupted."
+    "5 model, retrieval or sandbox, 130 interrupted."
 )
 
 app = typer.Typer(
     name="clew",
-    help="Reasoning agents that search your documents. Every run can be resumed, replayed and audited.",
+    help="Reasoning agents that search your documents and compute. Every run can be resumed, replayed and audited.",
     epilog=f"Start: clew index DIR, then clew ask QUESTION --model NAME.  {EXIT_CODES}",
     no_args_is_help=True,
     # Plain help: loading rich would take longer than all the rest.
@@ -37,7 +37,7 @@ def _root(version: bool = typer.Option(False, "--version", help="Show the versio
         raise typer.Exit
 
 
-for command in (corpus.index, corpus.search, ask.ask, past.runs, past.show):
+for command in (corpus.index, corpus.search, ask.ask, solve.solve, past.runs, past.show):
     app.command()(command)
 app.command()(ask.resume)
 app.command()(past.replay)
@@ -45,6 +45,7 @@ app.command()(ask.fork)
 app.command("import")(past.import_run)
 app.command("eval")(eval.evaluate)
 app.add_typer(labyrinth.app, name="labyrinth")
+app.add_typer(memory.app, name="memory")
 app.command()(sandbox.run)
 app.add_typer(sandbox.app, name="sandbox")
 app.command()(doctor.doctor)

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
-import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clew.cli import options, words
+from clew.cli import options, running, words
 
 if TYPE_CHECKING:
     from clew.config import Settings
     from clew.journal import Journal
     from clew.task import Answer
-
-_EXIT = {"budget": 4, "error": 5}
 
 
 def ask(
@@ -29,7 +25,7 @@ def ask(
         typer.Option(
             "--method",
             metavar="NAME",
-            help="search_o1 (default), corag, rag, cot or closed_book; with options: corag:length=4.",
+            help="search_o1 (default) or another, as corag:length=4 or vote(rag, n=5).",
             show_default=False,
         ),
     ] = None,
@@ -47,6 +43,8 @@ def ask(
     store: options.Store = None,
     embedder: options.Embedder = None,
     rerank: options.Rerank = None,
+    sandbox: options.Sandbox = None,
+    image: options.Image = None,
     journal: options.Journal = None,
     as_json: options.Json = False,
 ) -> None:
@@ -61,9 +59,7 @@ def ask(
     from clew.config import load
     from clew.errors import ConfigError
 
-    text = sys.stdin.read() if question == "-" else question
-    if not text.strip():
-        raise ConfigError("the question is empty: say what you want to know")
+    text = running.text_of(question)
     if kind not in ("qa", "math", "choice", "code"):
         raise ConfigError(f"--kind = {kind!r} is unknown: give qa, math, choice or code")
     settings = load(
@@ -71,7 +67,8 @@ def ask(
             "model": model, "api_base": api_base, "reader_model": reader_model, "method": method, "store": store,
             "max_searches": max_searches, "top_k": top_k, "temperature": temperature, "max_tokens": max_tokens,
             "timeout": timeout, "budget_usd": budget_usd, "budget_tokens": budget_tokens,
-            "budget_seconds": budget_seconds, "embedder": embedder, "rerank": rerank, "journal": journal,
+            "budget_seconds": budget_seconds, "embedder": embedder, "rerank": rerank, "sandbox": sandbox,
+            "image": image, "journal": journal,
         }
     )  # fmt: skip
     if settings.origin("method") != "default":
@@ -86,7 +83,7 @@ def ask(
 
         return agent.ask(text, settings, journal=book, run_id=run, kind=kind, watch=watch)  # type: ignore[arg-type]
 
-    _run(settings, None, start, as_json)
+    running.carry_out(settings, None, start, as_json=as_json)
 
 
 def resume(
@@ -135,7 +132,7 @@ def resume(
     def start(book: Journal, run: str, watch: Any) -> Coroutine[Any, Any, Answer]:
         return agent.resume(run, settings, journal=book, retry=wanted, anyway=anyway, watch=watch)
 
-    _run(settings, id, start, as_json)
+    running.carry_out(settings, id, start, as_json=as_json)
 
 
 def fork(
@@ -175,96 +172,7 @@ def fork(
     def start(book: Journal, run: str, watch: Any) -> Coroutine[Any, Any, Answer]:
         return agent.resume(run, settings, journal=book, watch=watch)
 
-    _run(settings, child, start, as_json)
-
-
-def _run(
-    settings: Settings,
-    run: str | None,
-    start: Callable[[Journal, str, Any], Coroutine[Any, Any, Answer]],
-    as_json: bool,
-) -> None:
-    """Runs a graph with progress, shows what came of it, and ends with the exit code of its status."""
-    import asyncio
-
-    from clew.agents import history
-    from clew.cli.progress import RunProgress
-    from clew.errors import ClewError
-    from clew.journal.runs import new_run_id
-
-    with history.open_journal(settings) as book:
-        id = run or new_run_id()
-        words.say(f"run {id}")
-        try:
-            with RunProgress() as progress:
-                answer = asyncio.run(start(book, id, progress))
-        except KeyboardInterrupt:
-            _interrupted(book, id)
-            raise typer.Exit(130) from None
-        except ClewError:
-            raise
-        except Exception:
-            if book.get_run(id) is not None:
-                words.say(f"what run {id} has recorded is kept: go on with clew resume {id}")
-            raise
-        if not progress.step and not progress.replayed:
-            words.say("the run had ended before: this is what it recorded")
-        elif progress.replayed:
-            words.say(f"{words.count(progress.replayed, 'effect')} taken from the journal at no cost")
-        spent = history.spent(book, id)
-        _show(id, answer, spent, settings, as_json)
-    raise typer.Exit(_EXIT.get(answer.status, 0 if answer.text else 1))
-
-
-def _interrupted(book: Journal, id: str) -> None:
-    known = book.get_run(id) is not None
-    then = f"go on with clew resume {id}" if known else "nothing had begun, ask again"
-    words.say(f"clew: interrupted; what is recorded is kept, {then}" if known else f"clew: interrupted; {then}")
-
-
-def _show(id: str, answer: Answer, spent: Any, settings: Settings, as_json: bool) -> None:
-    from clew.cli.past import source_words, spent_words
-
-    if as_json:
-        sources = [
-            {"number": n, "source": e.source, "title": e.title, "text": e.text, "passage_id": e.id}
-            for n, e in enumerate(answer.evidence, 1)
-        ]
-        words.out_json(
-            {
-                "run": id, "status": answer.status, "stop_reason": answer.stop_reason, "answer": answer.text,
-                "sources": sources, **spent.to_json(),
-            }
-        )  # fmt: skip
-    else:
-        if answer.text:
-            words.out(words.clean(answer.text).strip())
-        if answer.evidence:
-            words.out()
-            words.out("Sources")
-            # Several passages of one page are one source to a reader; --json has them all.
-            pages = {evidence.source: evidence.title for evidence in answer.evidence}
-            for number, (source, title) in enumerate(pages.items(), 1):
-                words.out(source_words(number, title, source))
-        words.out(("\n" if answer.text else "") + f"run {id} · {spent_words(spent)}")
-    if answer.status != "ok":
-        words.say(_ending(id, answer, settings))
-
-
-def _ending(id: str, answer: Answer, settings: Settings) -> str:
-    """Why the run did not simply end well, and what can be done."""
-    # The class name of an error is for programs.
-    reason = re.sub(r"^[A-Z]\w+: ", "", words.line(answer.stop_reason))
-    if answer.status == "budget":
-        raised = {"usd": "--budget-usd", "tokens": "--budget-tokens", "seconds": "--budget-seconds"}.get(reason)
-        how = f"go on with clew resume {id} {raised} N" if raised else f"go on with clew resume {id}"
-        best = "the answer above is the best that was left" if answer.text else "there is no answer yet"
-        return f"clew: the limit on {reason or 'the budget'} was reached, {best}; {how}"
-    if answer.status == "error":
-        return f"clew: {reason or 'the run failed'}; when that is mended, go on with clew resume {id}"
-    found = "the answer is the best that was left" if answer.text else "no answer was found"
-    why = answer.status + (f": {reason}" if reason not in ("", answer.status) else "")
-    return f"clew: {found} ({why}); see clew show {id}"
+    running.carry_out(settings, child, start, as_json=as_json)
 
 
 def _without_model(question: str, settings: Settings, as_json: bool) -> None:

@@ -12,9 +12,10 @@ from clew.cli.progress import Line
 
 if TYPE_CHECKING:
     from clew.evals.plan import Cell, Plan
+    from clew.evals.rows import Row
     from clew.evals.running import Evaluation
     from clew.evals.setup import Prepared
-    from clew.evals.table import Row
+    from clew.journal import Journal
 
 _PLAIN_EVERY_S = 10.0
 
@@ -25,7 +26,9 @@ def evaluate(
     ],
     graph: Annotated[
         list[str],
-        typer.Option("--graph", metavar="SPEC", help="NAME or NAME:key=value,... (repeatable).", show_default=False),
+        typer.Option(
+            "--graph", metavar="SPEC", help="NAME:key=value,... or vote(NAME, n=8) (repeatable).", show_default=False
+        ),
     ],
     model: options.Model = None,
     api_base: options.ApiBase = None,
@@ -55,20 +58,23 @@ def evaluate(
     store: options.Store = None,
     embedder: options.Embedder = None,
     rerank: options.Rerank = None,
+    sandbox: options.Sandbox = None,
+    image: options.Image = None,
     journal: options.Journal = None,
     as_json: options.Json = False,
 ) -> None:
     """Compare graphs on a task set.
 
     Every run is recorded: after a kill, Ctrl-C or a limit the same command goes on, and nothing is paid twice. Rows,
-    report and plot are written to a folder. A budget bounds the whole evaluation. Columns: docs/eval.md.
+    report, plots and a page are written to a folder. A budget bounds the whole evaluation. Columns: docs/eval.md.
 
-    Example: clew eval --tasks world --graph closed_book --graph rag --graph corag:length=4 --model openai/gpt-5-mini
+    Example: clew eval --tasks world --graph rag --graph corag --graph "vote(corag, n=8)" --model openai/gpt-5-mini
     """
     import asyncio
 
     from clew.agents import history
     from clew.config import load
+    from clew.errors import ClewError
     from clew.evals import report
     from clew.evals.setup import Wanted, perform, prepare
 
@@ -76,7 +82,8 @@ def evaluate(
         {
             "model": model, "api_base": api_base, "reader_model": reader_model, "temperature": temperature,
             "max_tokens": max_tokens, "timeout": timeout, "budget_usd": budget_usd, "budget_tokens": budget_tokens,
-            "store": store, "embedder": embedder, "rerank": rerank, "journal": journal,
+            "store": store, "embedder": embedder, "rerank": rerank, "journal": journal, "sandbox": sandbox,
+            "image": image,
         }
     )  # fmt: skip
     prepared = prepare(Wanted(tasks, tuple(graph), split, limit, repeats, seed, fresh, out), settings)
@@ -89,11 +96,34 @@ def evaluate(
                     perform(prepared, book, concurrency=concurrency, keep_errors=keep_errors, watch=board)
                 )
         except KeyboardInterrupt:
+            _keep(prepared, book, "it was interrupted")
             words.say("clew: interrupted; what is recorded is kept, the same command goes on where it was")
             raise typer.Exit(130) from None
+        except ClewError as error:
+            _keep(prepared, book, str(error))
+            raise
         no_plot = report.write(prepared.out, evaluation)
     _show(prepared, evaluation, no_plot, as_json)
     raise typer.Exit(4 if evaluation.why else 5 if _all_failed(evaluation) else 0)
+
+
+def _keep(prepared: Prepared, book: Journal, why: str) -> None:
+    """Writes the files of an evaluation that stopped, for the runs that did finish."""
+    import asyncio
+
+    from clew.errors import ClewError
+    from clew.evals import report
+    from clew.evals.setup import finished
+
+    try:
+        evaluation = asyncio.run(finished(prepared, book, why))
+        if evaluation.rows:
+            report.write(prepared.out, evaluation)
+            done = f"{len(evaluation.rows)} of {words.count(len(prepared.plan.cells), 'run')}"
+            words.say(f"results of the {done} that are finished are in {prepared.out}; this goes on:")
+            words.say(f"  {prepared.plan.command}")
+    except (ClewError, OSError) as error:
+        words.say(f"the results so far could not be written: {error}")
 
 
 def _all_failed(evaluation: Evaluation) -> bool:
@@ -127,7 +157,7 @@ class Board(Line):
         rows = [row for found in self._rows.values() for row in found.values()]
         # On a terminal these stand in the table above the line.
         shown = {} if self.live is not None else self._rows
-        each = [f"{label} {_percent(list(found.values()))}" for label, found in shown.items()]
+        each = [f"{words.clip(label, 32)} {_percent(list(found.values()))}" for label, found in shown.items()]
         known = [row.usd for row in rows]
         usd = None if None in known else sum(value or 0.0 for value in known)
         spent = f"{words.count(sum(row.tokens for row in rows), 'token')} · {words.money(usd)}"
@@ -157,8 +187,8 @@ def _percent(rows: list[Row]) -> str:
 
 
 def _show(prepared: Prepared, evaluation: Evaluation, no_plot: str, as_json: bool) -> None:
-    from clew.evals.report import TITLES, spread
     from clew.evals.table import telling
+    from clew.evals.tables import TITLES, spread
 
     figures = evaluation.figures()
     if as_json:
@@ -186,7 +216,8 @@ def _show(prepared: Prepared, evaluation: Evaluation, no_plot: str, as_json: boo
     unjudged = [row for row in evaluation.rows if row.unjudged]
     if unjudged:
         some = words.count(len(unjudged), "answer")
-        words.say(f"clew: {some} could not be judged and count as wrong; the first is that of run {unjudged[0].run}")
+        first = f"the first, of run {unjudged[0].run}, because of this: {words.clip(unjudged[0].feedback, 300)}"
+        words.say(f"clew: {some} could not be judged and count as wrong; {first}")
     if evaluation.possibly.tokens or evaluation.possibly.usd:
         lost = f"{words.count(evaluation.possibly.tokens, 'token')}, {words.money(evaluation.possibly.usd)}"
         words.say(f"possibly up to {lost} more were paid for calls without an outcome")
@@ -195,7 +226,7 @@ def _show(prepared: Prepared, evaluation: Evaluation, no_plot: str, as_json: boo
         words.say(f"clew: {missing} missing: {evaluation.why}; the same command with a higher limit goes on")
     if no_plot:
         words.say(f"no plot was drawn: {no_plot}")
-    words.say(f"results, report and plot are in {prepared.out}")
+    words.say(f"results, report, plots and page (report.html) are in {prepared.out}")
 
 
 def _shown(value: float | None, digits: int) -> str:

@@ -66,3 +66,10 @@ BudgetTokens = Annotated[
 BudgetSeconds = Annotated[
     float | None, typer.Option("--budget-seconds", metavar="S", help="Limit of active seconds.", show_default=False)
 ]
+Sandbox = Annotated[
+    str | None,
+    typer.Option("--sandbox", metavar="KIND", help="Where programs run: docker, process or auto.", show_default=False),
+]
+Image = Annotated[
+    str | None, typer.Option("--image", metavar="NAME", help="Docker image with python3.", show_default=False)
+]

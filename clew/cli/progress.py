@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
     from clew.retrieval import IndexProgress
 
-_DOING = {"model": "thinking", "search": "searching", "read": "reading", "probe": "asking what the server can do"}
+_DOING = {
+    "model": "thinking", "search": "searching", "read": "reading", "probe": "asking what the server can do",
+    "program": "running a program", "memory": "remembering",
+}  # fmt: skip
+_INDENT = len("   1  program ")
 _PLAIN_EVERY_S = 10.0
 
 
@@ -84,13 +88,15 @@ class RunProgress(Line):
         self.usd: float | None = 0.0
         self.begun = time.monotonic()
         self.doing = "loading"
+        self._asked: dict[str, dict[str, Any]] = {}
 
     def __call__(self, event: dict[str, Any]) -> None:
         kind, name = event.get("kind", ""), event.get("event")
         if name == "replayed":
             self.replayed += 1
         elif name == "started":
-            query = (event.get("request") or {}).get("query")
+            self._asked[event.get("key", "")] = request = event.get("request") or {}
+            query = request.get("query")
             self.doing = _DOING.get(kind, kind) + (f" {query!r}" if query else "")
         elif name in ("finished", "failed", "refused"):
             self._ended(name, kind, event)
@@ -100,7 +106,7 @@ class RunProgress(Line):
             self.above(f"      try {data.get('try', '')} failed ({data.get('cause', '')}){wait}")
 
     def _ended(self, name: str, kind: str, event: dict[str, Any]) -> None:
-        cost = event.get("cost")
+        cost, request = event.get("cost"), self._asked.pop(event.get("key", ""), {})
         if cost is not None:
             self.tokens += cost.tokens
             self.usd = None if self.usd is None or cost.usd is None else self.usd + cost.usd
@@ -108,15 +114,19 @@ class RunProgress(Line):
             return  # ten pages of one search would bury its line
         self.step += 1
         self.doing = "thinking"
-        self.above(f"{self.step:4}  {kind:<8}{self._said(name, kind, event, cost)}")
+        self.above(f"{self.step:4}  {kind:<8}{self._said(name, kind, request, event, cost)}")
 
-    def _said(self, name: str, kind: str, event: dict[str, Any], cost: Any) -> str:
+    def _said(self, name: str, kind: str, request: dict[str, Any], event: dict[str, Any], cost: Any) -> str:
         if name != "finished":
             return f"{name}: {event.get('error') or event.get('limit') or ''}"
         outcome = event.get("outcome") or {}
         if kind == "search":
-            query = (event.get("request") or {}).get("query", "")
+            query = request.get("query", "")
             return f"{query}  {words.count(len(outcome.get('hits', ())), 'hit')}".strip()
+        if kind == "program":
+            from clew.agents.history import program_words
+
+            return words.clip(program_words(request, outcome), words.width() - _INDENT)
         if kind == "probe":
             return str((outcome.get("capabilities") or {}).get("transport", ""))
         spent = [words.count(cost.tokens, "token"), words.money(cost.usd)] if cost is not None and cost.tokens else []

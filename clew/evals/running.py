@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from clew.agents import history
 from clew.errors import ClewError, ConfigError, JournalError
 from clew.evals.plan import Cell, Plan
-from clew.evals.table import Reader, Row, figures
+from clew.evals.rows import Reader, Row
+from clew.evals.table import figures
 from clew.journal import Budget, Cost, Journal, run
 from clew.scoring.verdict import Scorer
 from clew.task import Answer, TaskKind
@@ -57,18 +58,20 @@ async def evaluate(
     concurrency: int = 8,
     budget: Budget | None = None,
     scorers: Mapping[TaskKind, Scorer] | None = None,
+    remembers: Collection[str] = (),
 ) -> Evaluation:
     """Evaluates compiled graphs, by label, on a task set.
 
     Each graph answers each task `repeats` times, `concurrency` runs at a time. Every run is one run of `journal`, whose
     id follows from what decides it: called again after a kill, finished runs are not run again and what is recorded
     costs nothing. `budget.tokens` and `budget.usd` bound the sum of all runs; when the next one may not fit, no more
-    begin, and `why` of the result says so. `scorers` replaces the usual scorer of a kind of task.
+    begin, and `why` of the result says so. `scorers` replaces the usual scorer of a kind of task; `code` needs one,
+    such as `UnitTests`. `remembers` are the labels of graphs with a memory that cannot be seen, see `Plan`.
 
     Raises `ConfigError` for an empty task set and other arguments that make no sense, `RunBusy` while another process
     has one of the runs, and what `ALIKE` runs in a row failed with when the latest ones of every graph failed alike.
     """
-    plan = Plan(tasks, graphs, repeats=repeats, seed=seed)
+    plan = Plan(tasks, graphs, repeats=repeats, seed=seed, remembers=frozenset(remembers))
     return await carry_out(plan, journal, concurrency=concurrency, budget=budget, scorers=scorers)
 
 
@@ -97,6 +100,15 @@ async def carry_out(
         raise _first(group) from None
     rows = tuple([row for cell in plan.cells if (row := await work.row(cell)) is not None])
     return Evaluation(plan, rows, work.purse.why, *_sums(journal, plan))
+
+
+async def so_far(
+    plan: Plan, journal: Journal, why: str, scorers: Mapping[TaskKind, Scorer] | None = None
+) -> Evaluation:
+    """The evaluation as far as it has come; `why` says why no more runs are made now."""
+    reader = Reader(plan, journal, scorers)
+    rows = tuple([row for cell in plan.cells if (row := await reader.row(cell)) is not None])
+    return Evaluation(plan, rows, why, *_sums(journal, plan))
 
 
 class Purse:
@@ -197,7 +209,7 @@ class _Work:
         # What a graph got over must come out the same after a kill; what ended a run is tried again.
         retry = ("failed",) if known is not None and known.error else ()
         try:
-            return await run(graph, cell.item.task, journal=self.journal, run_id=cell.run, retry=retry)
+            return await run(graph, cell.task, journal=self.journal, run_id=cell.run, retry=retry)
         except JournalError:
             raise
         except Exception as error:

@@ -16,19 +16,22 @@ from clew.config import NAMES, PREFIX, SECRETS, Settings
 from clew.errors import ConfigError, ModelError
 from clew.evals import report
 from clew.evals.plan import Plan
-from clew.evals.running import Evaluation, Watcher, carry_out
+from clew.evals.rows import BY_TESTS
+from clew.evals.running import Evaluation, Watcher, carry_out, so_far
 from clew.journal import Budget, Journal
 
 if TYPE_CHECKING:
     from clew.evals.tasks import TaskSet
     from clew.models import Model
     from clew.retrieval import StoreContents
+    from clew.scoring.verdict import Scorer
+    from clew.task import TaskKind
 
 OUT = Path(".clew") / "evals"
 # Settings that are options of `clew eval`; others stand in its command as variables.
 OPTIONS = (
     "model", "api_base", "reader_model", "temperature", "max_tokens", "timeout", "store", "embedder", "rerank",
-    "journal",
+    "memory", "sandbox", "image", "journal",
 )  # fmt: skip
 # Limits belong to a pass, not to what is evaluated; the method is a graph's own.
 _LEFT_OUT = ("method", "budget_tokens", "budget_usd", "budget_seconds")
@@ -50,13 +53,13 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Prepared:
-    """An evaluation that can begin: its plan, its folder, and the store that its graphs search, if any does."""
+    """An evaluation that can begin: its plan, its folder, and the doors that its graphs share, not yet open."""
 
     plan: Plan
     specs: tuple[methods.Spec, ...]
     settings: Settings
     out: Path
-    library: doors.Library | None
+    through: doors.Doors
     warning: str = ""
 
 
@@ -73,19 +76,21 @@ def prepare(wanted: Wanted, settings: Settings) -> Prepared:
     specs = tuple(dict((spec.text, spec) for spec in map(_spec, wanted.graphs)).values())
     _check_prices(specs, settings)
     tasks = load(wanted.tasks, split=wanted.split, limit=wanted.limit, seed=wanted.seed)
-    library = doors.library(settings) if any(spec.searches for spec in specs) else None
-    held = _contents(library, tasks, specs, settings) if library is not None else StoreContents({}, {})
-    place = {"where": model.where}
-    store = {
-        "store": blake2b(
-            repr([sorted(held.pages.items()), sorted(held.built.items())]).encode(), digest_size=8
-        ).hexdigest()
-    }
+    through = doors.Doors(settings)
+    searching = any(spec.searches for spec in specs)
+    held = _contents(through.searcher, tasks, specs, settings) if searching else StoreContents({}, {})
+    content = repr([sorted(held.pages.items()), sorted(held.built.items())])
     graphs, decides = {}, {}
     for spec in specs:
-        own = replace(settings, method=spec.text)
-        graphs[spec.text] = ask.graph_of(own, library if spec.searches else None, "short")
-        decides[spec.text] = place | store if spec.searches else place
+        equipped = methods.equipped(spec, settings)
+        graphs[spec.text] = ask.graph_of(replace(settings, method=equipped.text), through, "short")
+        decides[spec.text] = {"where": model.where}
+        if equipped.searches:
+            decides[spec.text]["store"] = blake2b(content.encode(), digest_size=8).hexdigest()
+        if equipped.computes:
+            decides[spec.text]["sandbox"] = through.sandbox.name
+        if equipped.remembers:
+            decides[spec.text]["memory"] = str(doors.memory_place(settings))
     plan = Plan(
         tasks, graphs, repeats=wanted.repeats, seed=wanted.seed, decides=decides, model=settings.model or "",
         command=command(wanted, settings),
@@ -95,7 +100,7 @@ def prepare(wanted: Wanted, settings: Settings) -> Prepared:
         plan = replace(plan, fresh=f"{plan.digest} {Path(wanted.out).resolve() if wanted.out else ''}".strip())
     out = Path(wanted.out).expanduser() if wanted.out else OUT / f"{_stem(tasks.name)}-{plan.digest}"
     report.claim(out, plan)
-    return Prepared(plan, specs, settings, out, library, _warning(held.pages, tasks) if library is not None else "")
+    return Prepared(plan, specs, settings, out, through, _warning(held.pages, tasks) if searching else "")
 
 
 async def perform(
@@ -108,24 +113,42 @@ async def perform(
 ) -> Evaluation:
     """Runs what was prepared and writes its files; the limits are `budget_tokens` and `budget_usd` of the settings.
     Raises what `carry_out` raises, and what opening the store or asking the server raises."""
-    from clew.models.engine import load as load_litellm
+    from clew.sandbox import run as try_out
 
-    settings, library = prepared.settings, prepared.library
+    settings, through = prepared.settings, prepared.through
     limits = Budget(tokens=settings.budget_tokens, usd=settings.budget_usd)
-    try:
+    async with through:
         if await _anything_left(prepared, journal, keep_errors):
-            if library is not None:
-                await library.warm()
-            await load_litellm()
+            await through.ready()
+            if _by_tests(prepared.plan.tasks):
+                # A sandbox that does not work shows here, not as answers that nobody can judge.
+                await try_out(through.sandbox, "pass")
             if any(spec.continues for spec in prepared.specs):
                 await know(doors.model(settings), settings, journal, prepared.plan)
-        evaluation = await carry_out(
-            prepared.plan, journal, concurrency=concurrency, budget=limits, keep_errors=keep_errors, watch=watch
-        )
-    finally:
-        if library is not None:
-            library.close()
-    return evaluation
+        return await carry_out(
+            prepared.plan, journal, concurrency=concurrency, budget=limits, keep_errors=keep_errors, watch=watch,
+            scorers=_scorers(prepared.plan.tasks, through),
+        )  # fmt: skip
+
+
+async def finished(prepared: Prepared, journal: Journal, why: str) -> Evaluation:
+    """What an evaluation has come to that stopped; `why` says by what."""
+    async with doors.Doors(prepared.settings) as through:
+        return await so_far(prepared.plan, journal, why, _scorers(prepared.plan.tasks, through))
+
+
+def _by_tests(tasks: TaskSet) -> bool:
+    return any(item.task.kind in BY_TESTS for item in tasks.items)
+
+
+def _scorers(tasks: TaskSet, through: doors.Doors) -> dict[TaskKind, Scorer]:
+    """The scorers that need a door: programs are judged by the tests of their task."""
+    if not _by_tests(tasks):
+        return {}
+    from clew.scoring.unit_tests import UnitTests
+
+    tests = UnitTests({item.task.id: item.gold.tests for item in tasks.items}, through.sandbox)
+    return dict.fromkeys(BY_TESTS, tests)
 
 
 async def _anything_left(prepared: Prepared, journal: Journal, keep_errors: bool) -> bool:
@@ -197,7 +220,7 @@ def _spec(text: str) -> methods.Spec:
 def _check_prices(specs: Sequence[methods.Spec], settings: Settings) -> None:
     if settings.budget_usd is None:
         return
-    named = [value for spec in specs for name, value in spec.options.items() if methods.takes_model(spec.name, name)]
+    named = [name for spec in specs for name in spec.models()]
     for name in [settings.model, settings.reader_model, *named]:
         if name and doors.model(settings, name).price is None:
             raise ConfigError(
@@ -224,7 +247,7 @@ def _contents(
 
 def _warning(pages: dict[str, str], tasks: TaskSet) -> str:
     """A sentence when the store cannot be the one that the tasks were made for."""
-    from clew.evals.table import recall
+    from clew.evals.rows import recall
 
     gold = {document for item in tasks.items for document in item.gold.documents}
     found = recall(sorted(gold), set(pages)) if gold else 1.0

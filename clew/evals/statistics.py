@@ -7,15 +7,18 @@ generator has a fixed seed: equal values give equal intervals.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from clew.errors import ConfigError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+Item = TypeVar("Item", bound=Hashable)
 
 RESAMPLES = 10_000
 LEVEL = 0.95
@@ -68,9 +71,7 @@ def estimate(
     return Estimate(len(values), mean, min(low, mean), max(high, mean))
 
 
-def difference(
-    first: Mapping[Hashable, Sequence[float]], second: Mapping[Hashable, Sequence[float]]
-) -> Difference | None:
+def difference(first: Mapping[Item, Sequence[float]], second: Mapping[Item, Sequence[float]]) -> Difference | None:
     """The paired difference of two graphs, `first` minus `second`: values in [0, 1] per item, one per run. Only items
     that both have count; None without any."""
     import numpy as np
@@ -89,6 +90,15 @@ def difference(
     # A sum of differences is a float: what is zero must count as zero.
     share = 2 * min(float((drawn <= 1e-12).mean()), float((drawn >= -1e-12).mean()))
     return Difference(len(common), mean, min(low, mean), max(high, mean), min(share, 1.0))
+
+
+def pass_at_k(n: int, right: int, k: int) -> float:
+    """The chance that `k` of `n` samples, drawn without replacement, hold one of the c = `right` ones:
+    1 - C(n - c, k) / C(n, k), which estimates pass@k without bias (Chen et al., arXiv 2107.03374, section 2.1). Raises
+    `ConfigError` unless 0 <= c <= n and 1 <= k <= n."""
+    if not (0 <= right <= n and 1 <= k <= n):
+        raise ConfigError(f"pass@{k} cannot be estimated from {right} right samples of {n}: give k from 1 to n")
+    return 1 - math.comb(n - right, k) / math.comb(n, k)
 
 
 def _by_cluster(

@@ -1,157 +1,28 @@
-"""Rows and figures of an evaluation, read from the journal: a row per run, a line of figures per graph."""
+"""Figures of an evaluation: a line per graph, with intervals and differences."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import combinations
 from typing import Any
 
-from clew.evals.plan import Cell, Plan
+from clew.evals import compute
+from clew.evals.choices import EXCHANGEABLE, confusion
+from clew.evals.plan import Plan
+from clew.evals.rows import Row
 from clew.evals.statistics import difference, estimate
-from clew.journal import Cost, Journal
-from clew.scoring.scorers import F1, ExactMatch, scorer_for
-from clew.scoring.verdict import Scorer
-from clew.task import Answer, Task, TaskKind
 
 SCORES = ("em", "f1", "right")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One finished run. docs/eval.md says what each field means."""
-
-    command: str
-    version: str
-    config: str
-    task: str
-    kind: str
-    type: str
-    hops: int | None
-    graph: str
-    model: str
-    repeat: int
-    seed: int
-    run: str
-    prediction: str
-    status: str
-    stop_reason: str
-    answers: tuple[str, ...]
-    em: float
-    f1: float
-    right: bool
-    recall: float | None
-    searches: int
-    model_calls: int
-    tokens: int
-    usd: float | None
-    seconds: float
-    error: bool
-    unjudged: bool
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-class Reader:
-    """Makes rows of runs. The gold answers live here and in the scorers; no graph sees them.
-
-    `scorers` replaces the usual scorer of a kind of task. Raises `ConfigError` for a kind that has none.
-    """
-
-    def __init__(self, plan: Plan, journal: Journal, scorers: Mapping[TaskKind, Scorer] | None = None) -> None:
-        from clew import __version__
-
-        self._plan, self._journal, self._version = plan, journal, __version__
-        golds = {item.task.id: item.gold.answers for item in plan.tasks.items}
-        self._em, self._f1 = ExactMatch(golds), F1(golds)
-        own = dict(scorers or {})
-        kinds = sorted({item.task.kind for item in plan.tasks.items})
-        self._scorers: dict[TaskKind, Scorer] = {kind: own.get(kind) or scorer_for(kind, golds) for kind in kinds}
-
-    async def row(self, cell: Cell) -> Row | None:
-        """The row of a cell; None while its run is not finished."""
-        run = self._journal.get_run(cell.run)
-        if run is None or run.status not in ("done", "error"):
-            return None
-        answer = (
-            Answer.model_validate(run.answer) if run.answer else Answer(status="error", stop_reason=run.error or "")
-        )
-        failed = answer.status == "error"
-        task, gold = cell.item.task, cell.item.gold
-        em, f1, label = 0.0, 0.0, "wrong"
-        if not failed:  # a failure is wrong, whatever was left of an answer
-            em, f1 = await _value(self._em, task, answer), await _value(self._f1, task, answer)
-            (verdict,) = await self._scorers[task.kind].score(task, [answer])
-            label = verdict.label
-        seen, plan = _seen(self._journal, cell.run), self._plan
-        # A graph that can search and did not has found nothing; one that cannot has no recall.
-        searches = "searcher" in (getattr(plan.graphs[cell.graph], "fingerprint", None) or {})
-        sources = seen.sources if seen.sources is not None or not searches else set()
-        return Row(
-            command=plan.command, version=self._version, config=plan.digest, task=task.id, kind=task.kind,
-            type=cell.item.type, hops=cell.item.hops, graph=cell.graph, model=plan.model, repeat=cell.repeat,
-            seed=plan.seed, run=cell.run, prediction=answer.text, status=answer.status, stop_reason=answer.stop_reason,
-            answers=gold.answers, recall=recall(gold.documents, sources), searches=seen.cost.searches,
-            model_calls=seen.cost.model_calls, tokens=seen.cost.tokens,
-            usd=None if seen.cost.usd is None else round(seen.cost.usd, 9), seconds=round(seen.seconds, 3),
-            em=em, f1=f1, right=label == "right", error=failed, unjudged=label == "unknown",
-        )  # fmt: skip
-
-
-async def _value(scorer: Scorer, task: Task, answer: Answer) -> float:
-    (verdict,) = await scorer.score(task, [answer])
-    return verdict.value or 0.0
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """What a run's events say. `sources` is None for a run that asked no searcher."""
-
-    cost: Cost
-    seconds: float
-    sources: set[str] | None
-
-
-def _seen(journal: Journal, run: str) -> _Seen:
-    cost, seconds, sources = Cost(), 0.0, None
-    for row in journal.index(run):
-        if row.state in ("note", "started") or row.kind == "hold":
-            continue
-        # Finding out what a server can do is no part of a method; which run does it is chance.
-        if row.kind != "probe" and not row.inherited:
-            cost += row.cost
-        if not row.inherited:
-            seconds = max(seconds, row.at + (row.seconds or 0.0))
-        if row.kind in ("search", "read"):
-            outcome = journal.outcome(row.seq) if row.state == "finished" else {}
-            found = [hit["source"] for hit in outcome.get("hits", [])] + [outcome.get("source", "")]
-            sources = (sources or set()) | {source for source in found if source}
-    return _Seen(cost, seconds, sources)
-
-
-def recall(documents: Sequence[str], sources: set[str] | None) -> float | None:
-    """The share of gold `documents` among retrieved `sources`; None without gold documents, or without a search. A path
-    and a longer one that ends in it are the same document: an index of a folder above knows `a.md` as `documents/a.md`.
-    """
-    if not documents or sources is None:
-        return None
-    return sum(any(_same(document, source) for source in sources) for document in documents) / len(documents)
-
-
-def _same(one: str, other: str) -> bool:
-    return one == other or one.endswith(f"/{other}") or other.endswith(f"/{one}")
-
-
-# Figures -----------------------------------------------------------------------------------------------------------
 
 
 def figures(plan: Plan, rows: Sequence[Row], why: str = "") -> list[dict[str, Any]]:
     """One JSON object per graph, in the plan's order; `why` says why runs are missing. See docs/eval.md."""
     expected = len(plan.tasks.items) * plan.repeats
+    by_graph = {label: [row for row in rows if row.graph == label] for label in plan.graphs}
+    curves = {label: compute.curve(mine, _method(plan, label) in EXCHANGEABLE) for label, mine in by_graph.items()}
     found = []
-    for label in plan.graphs:
-        mine = [row for row in rows if row.graph == label]
+    for label, mine in by_graph.items():
         missing = expected - len(mine)
         status = {"status": "incomplete" if missing else "complete", "missing": missing}
         found.append(
@@ -161,9 +32,26 @@ def figures(plan: Plan, rows: Sequence[Row], why: str = "") -> list[dict[str, An
                 "per_hop": _groups(mine, lambda row: "unknown" if row.hops is None else str(row.hops)),
                 "per_type": _groups(mine, lambda row: row.type or "none"),
                 "differences": differences(label, [other for other in plan.graphs if other != label], rows),
+                "pass_at": compute.pass_at(mine, plan.repeats),
+                "curve": [point.to_json() for point in curves[label]] if len(curves[label]) > 1 else [],
+                "evaluator": confusion((each.accepted, each.right) for row in mine for each in row.candidates),
             }
         )  # fmt: skip
+    fronts = {axis: compute.front(found, axis) for axis in compute.AXES}
+    tables = {axis: {row["graph"]: row["at"] for row in compute.matched(curves, axis)} for axis in compute.MATCHED}
+    apart = {axis: compute.equal_differences(curves, axis) for axis in compute.MATCHED}
+    for each in found:
+        label = each["graph"]
+        each["front"] = [axis for axis, kept in fronts.items() if label in kept]
+        each["equal_compute"] = {
+            axis: {"at": tables[axis][label], "differences": [one for one in apart[axis] if one["graph"] == label]}
+            for axis in compute.MATCHED
+        }
     return found
+
+
+def _method(plan: Plan, label: str) -> str:
+    return str((getattr(plan.graphs[label], "fingerprint", None) or {}).get("method", ""))
 
 
 def line(rows: Sequence[Row]) -> dict[str, Any]:
@@ -204,9 +92,11 @@ def differences(label: str, others: Iterable[str], rows: Sequence[Row]) -> list[
 
 
 def telling(figures: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """The scores that a table must show: `right` only where it says something else than exact match."""
-    same = all(each["right"] == each["em"] for each in figures)
-    return ("em", "f1") if same else SCORES
+    """The scores that a table must show: `right` only where it says something else than exact match, and it alone where
+    no text matches at all, as of programs."""
+    if all(each["right"] == each["em"] for each in figures):
+        return ("em", "f1")
+    return SCORES if any(each["f1"] for each in figures) else ("right",)
 
 
 def pairs(figures: Sequence[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:

@@ -7,20 +7,23 @@ both the compiled graph, with a node for every phase, and `graph.steps`, which a
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from hashlib import blake2b
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar
 from weakref import WeakKeyDictionary
 
+from langgraph.errors import GraphInterrupt
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
 from clew.errors import ConfigError
 from clew.journal import Cost, Hold, Recipe, Run, current
-from clew.journal.address import RUN_KEY, node_handler
+from clew.journal.address import RUN_KEY, here, node_handler
 from clew.journal.runs import in_run, scratch_run
 from clew.task import Answer, Task
 
+T = TypeVar("T")
 State = dict[str, Any]
 Phase = Callable[[State], Awaitable[State]]
 
@@ -50,11 +53,7 @@ class Steps:
 
     async def start(self, task: Task | dict[str, Any]) -> State:
         """The state before the first step. Raises `ConfigError` when the task is malformed."""
-        if not isinstance(task, Task):
-            try:
-                task = Task.model_validate(task)
-            except ValueError as error:
-                raise ConfigError(f"this is not a task: {error}") from error
+        task = as_task(task)
         state = await self._begin(task)
         return {**state, "task": task.model_dump(mode="json"), "phase": self._boundary}
 
@@ -69,6 +68,16 @@ class Steps:
     def answer(self, state: State) -> Answer | None:
         """The answer of a finished state, None before."""
         return self._finish(state) if state["phase"] == END_PHASE else None
+
+
+def as_task(given: Task | dict[str, Any]) -> Task:
+    """The task in a graph's input. Raises `ConfigError` when it is malformed."""
+    if isinstance(given, Task):
+        return given
+    try:
+        return Task.model_validate(given)
+    except ValueError as error:
+        raise ConfigError(f"this is not a task: {error}") from error
 
 
 class Graph(CompiledStateGraph[Any, Any, Any, Any]):
@@ -153,6 +162,29 @@ def graph_of(
     return Graph.of(builder.compile(name=name), steps=steps, fingerprint=fingerprint, recipe=recipe)
 
 
+async def side_by_side(work: Sequence[Callable[[], Awaitable[T]]], at_once: int | None = None) -> list[T]:
+    """The results of `work`, at most `at_once` of it at a time (default: all), in its order, whatever comes first. Each
+    item names its own scope.
+
+    When some fail the others still end, and the first error in order is raised; when that is an interrupt, it holds the
+    interrupts of all.
+    """
+    room = asyncio.Semaphore(at_once or max(len(work), 1))
+
+    async def one(item: Callable[[], Awaitable[T]]) -> T:
+        async with room:
+            return await item()
+
+    results = await asyncio.gather(*map(one, work), return_exceptions=True)
+    failures = [result for result in results if isinstance(result, BaseException)]
+    if failures and isinstance(failures[0], GraphInterrupt):
+        interrupted = [failure for failure in failures if isinstance(failure, GraphInterrupt)]
+        raise GraphInterrupt([interrupt for failure in interrupted for interrupt in failure.args[0]])
+    if failures:
+        raise failures[0]
+    return [result for result in results if not isinstance(result, BaseException)]
+
+
 def prompt_hashes(**prompts: str) -> dict[str, str]:
     """Short hashes of a method's prompts, for its fingerprint."""
     return {name: blake2b(text.encode(), digest_size=6).hexdigest() for name, text in prompts.items()}
@@ -181,14 +213,15 @@ _holds: WeakKeyDictionary[Run, dict[str, Hold]] = WeakKeyDictionary()
 
 
 def hold_final(owner: str, cost: Callable[[], Cost]) -> None:
-    """Sets budget aside for the final answer of `owner` (a transcript's first head), in place of what was held before.
+    """Sets budget aside for the final answer of `owner` (a transcript's first head) in this branch of the run, in place
+    of what was held before.
 
     Does nothing in a run without limits. Raises `Refused` when the limits leave no room; the earlier hold then stays.
     """
     run = current()
     if not run.budget.to_json():
         return
-    held = _holds.setdefault(run, {})
+    held, owner = _holds.setdefault(run, {}), _in_branch(owner)
     before = held.get(owner)
     if before is not None:
         before.release()
@@ -202,4 +235,9 @@ def hold_final(owner: str, cost: Callable[[], Cost]) -> None:
 
 def take_hold(owner: str) -> Hold | None:
     """The hold of `owner`, for the call that it was made for."""
-    return _holds.get(current(), {}).pop(owner, None)
+    return _holds.get(current(), {}).pop(_in_branch(owner), None)
+
+
+def _in_branch(owner: str) -> str:
+    """Runs of one method that stand side by side, as samples do, begin with the same transcript."""
+    return here(current().nodes).place.rpartition("/")[0] + " " + owner

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from clew.journal import Transcript
 from clew.task import Evidence, Status, Task
+from clew.tools.output import neutralise
 
 MISUSED = (
     "The text between {begin} and {end} was empty or the markers did not match. To use the tool, write {begin}, then "
@@ -56,14 +57,16 @@ class Call:
 @dataclass(frozen=True)
 class Parsed:
     """What a segment asks for. `problem` is set when a marker was used wrongly, `invented` when the model began to
-    write a result itself; `missing` is what must be added to close the call, `keep` the length of the segment that
-    stays in the transcript."""
+    write a result itself, `open` when the call has no end yet; `missing` is what must be added to close the call,
+    `begins` where it begins, and `keep` the length of the segment that stays in the transcript."""
 
     tool: MarkerTool | None = None
     argument: str = ""
     problem: bool = False
     invented: bool = False
+    open: bool = False
     missing: str = ""
+    begins: int = 0
     keep: int = 0
 
 
@@ -74,6 +77,8 @@ class MarkerTool:
     `quota` limits the calls that count; then the model reads `over_quota`. An argument that `repeats` an earlier one
     gets `repeated`, a wrong use `misused` (with `{begin}`, `{end}` and `{argument}`). `open_result` and `close_result`
     enclose what the model reads; a model that writes `open_result` itself is inventing results and is stopped there.
+    An argument of a `verbatim` tool may hold the markers of others. `behind` (JSON) names what answers the calls, for
+    the fingerprint of a graph.
     """
 
     name: str
@@ -91,6 +96,8 @@ class MarkerTool:
     repeats: Callable[[str, list[str]], bool] = lambda argument, earlier: argument in earlier
     count_failed: bool = False
     misused: str = MISUSED
+    verbatim: bool = False
+    behind: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -105,15 +112,16 @@ class MarkerTool:
         at the end is closed (`repair`); an end marker without a beginning and an empty call are problems."""
         ended = text.rstrip()
         if ended.endswith(self.end):
-            _, found, argument = ended[: -len(self.end)].rpartition(self.begin)
+            before, found, argument = ended[: -len(self.end)].rpartition(self.begin)
             argument = argument.strip() if found and self.end not in argument else ""
-            return Parsed(self, argument, problem=not argument, keep=len(text))
-        _, found, rest = text.rpartition(self.begin)
+            return Parsed(self, argument, problem=not argument, begins=len(before), keep=len(text))
+        before, found, rest = text.rpartition(self.begin)
         if not found or self.end in rest:
             return None
-        argument = rest.strip()
-        usable = repair and bool(argument) and len(argument) <= LONGEST_OPEN_CALL
-        return Parsed(self, argument if usable else "", problem=not usable, missing=self.end, keep=len(text))
+        argument = rest.strip() if repair and len(rest.strip()) <= LONGEST_OPEN_CALL else ""
+        return Parsed(
+            self, argument, problem=not argument, open=True, missing=self.end, begins=len(before), keep=len(text)
+        )
 
     def block(self, text: str) -> str:
         """A result as it stands in the model's text."""
@@ -129,16 +137,11 @@ class MarkerTool:
         return self.misused.format_map(usage)
 
 
-def neutralise(text: str) -> str:
-    """Text of others, made unable to act as a control marker: `<|name|>` becomes `< |name| >`."""
-    return text.replace("<|", "< |").replace("|>", "| >")
-
-
 def parse(segment: str, tools: Sequence[MarkerTool], *, repair: bool = True) -> Parsed:
     """Reads what a model wrote since the last result, up to where it stopped. Never raises.
 
     A result that the model began to invent is cut away; without a call before it that is a problem. Complete calls go
-    before open ones.
+    before open ones, but what stands inside an open call of a `verbatim` tool is its argument.
     """
     text = segment.rstrip()
     invented = next((tool for tool in tools if text.endswith(tool.open_result)), None)
@@ -146,7 +149,8 @@ def parse(segment: str, tools: Sequence[MarkerTool], *, repair: bool = True) -> 
     found = [one for tool in tools if (one := tool.read(kept, repair)) is not None]
     if not found:
         return Parsed(invented, problem=invented is not None, invented=invented is not None, keep=len(kept))
-    first = min(found, key=lambda one: (one.problem, bool(one.missing)))
+    holds = min((one.begins for one in found if one.open and one.tool and one.tool.verbatim), default=len(text))
+    first = min((one for one in found if one.begins <= holds), key=lambda one: (one.problem, one.open))
     return replace(first, invented=first.invented or invented is not None)
 
 

@@ -330,3 +330,5 @@ def _check(limits: Mapping[str, Any]) -> None:
         if limits[name] not in get_args(choice):
             raise ConfigError(f"corag: {name}={limits[name]!r} is unknown: give one of {', '.join(get_args(choice))}")
     check_limits("corag", limits, _LEAST)
+    if (temperature := limits["temperature"]) is not None and not temperature >= 0:
+        raise ConfigError(f"corag: temperature={temperature!r} makes no sense: give 0 or more")

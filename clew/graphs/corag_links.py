@@ -6,7 +6,6 @@ and is what greedy decoding, best-of-N and tree search share.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from functools import partial
 from typing import Any, Literal, NamedTuple, TypedDict, TypeVar
 
 from clew.errors import EffectFailed, Refused
-from clew.graphs.base import render_notes
+from clew.graphs.base import render_notes, side_by_side
 from clew.graphs.final import short_reply, stopped
 from clew.graphs.markers import neutralise
 from clew.graphs.passages import cut_middle, from_state, shown, supporting, to_state
@@ -118,20 +117,13 @@ def support(chain: Chain) -> list[Any]:
 
 
 async def branches(name: str, work: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
-    """Runs `work` side by side, each in `scope(name, index)`; results in their order, whatever comes first. When some
-    fail the others still end, and the first error in order is raised."""
+    """`side_by_side`, each item in `scope(name, index)`."""
 
     async def one(index: int) -> T:
         with scope(name, index):
             return await work[index]()
 
-    results = await asyncio.gather(*[one(index) for index in range(len(work))], return_exceptions=True)
-    done: list[T] = []
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-        done.append(result)
-    return done
+    return await side_by_side([partial(one, index) for index in range(len(work))])
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,15 @@ from textwrap import dedent
 
 from clew.graphs.calls import MarkerTool, Parsed
 
-PYTHON = ("python", "python3", "py", "py3")
 OUTPUT = "output"
+_PYTHON = re.compile(r"py(thon)?[\d.]*")
 
-# Three backticks end a line, with at most a word after them; where they open a block of no language, they begin it too.
-_FENCE = re.compile(r"^(?P<before>[^\n]*?)(?<!`)`{3,}+[ \t]*(?P<info>[\w+-]*)[ \t\r]*$", re.MULTILINE)
+# A fence ends a line, with at most a word after it, or begins one. As in CommonMark it is made of three or more
+# backticks or tildes, and what closes a block is of the same kind, no shorter, and not indented by four more spaces.
+_FENCE = re.compile(
+    r"^(?P<before>[^\n]*?)(?P<fence>(?<!`)`{3,}+|(?<!~)~{3,}+)[ \t]*(?P<info>[\w.+-]*)(?P<rest>[^`\n]*)$", re.MULTILINE
+)
+_INDENTED = 4
 
 
 @dataclass(frozen=True)
@@ -27,13 +31,24 @@ class Block:
     close: int
     end: int
     closed: bool
+    fence: str = "```"
+    indent: int = 0
 
     def content(self, text: str) -> str:
         return text[self.inside : self.close]
 
     @property
     def runs(self) -> bool:
-        return self.language in PYTHON
+        return is_python(self.language)
+
+    def ended_by(self, fence: str, indent: int) -> bool:
+        """Whether this is a fence of the text that the block stands in, and not one of its own lines."""
+        same = fence[0] == self.fence[0] and len(fence) >= len(self.fence)
+        return same and indent < self.indent + _INDENTED
+
+
+def is_python(language: str) -> bool:
+    return _PYTHON.fullmatch(language) is not None
 
 
 def blocks(text: str) -> list[Block]:
@@ -44,9 +59,14 @@ def blocks(text: str) -> list[Block]:
     opened: Block | None = None
     for match in _FENCE.finditer(text):
         language, inside = match["info"].lower(), min(match.end() + 1, len(text))
-        mark = match.end("before")
+        before, fence, mark = match["before"], match["fence"], match.end("before")
+        if match["rest"].strip() and (before.strip() or not is_python(language)):
+            continue
+        indent = len(before) if not before.strip() else 0
+        if opened is not None and not opened.ended_by(fence, indent):
+            continue
         if opened is not None:
-            if opened.runs and language in PYTHON:
+            if opened.runs and is_python(language):
                 opened = replace(opened, inside=inside)
                 continue
             if language and not opened.runs:
@@ -55,8 +75,9 @@ def blocks(text: str) -> list[Block]:
             opened = None
             if not language:
                 continue
-        if language in (*PYTHON, OUTPUT) or not match["before"].strip():
-            opened = Block(language, mark, inside, len(text), len(text), closed=False)
+        # A line of tildes alone is an ornament.
+        if is_python(language) or language == OUTPUT or (fence[0] == "`" and not before.strip()):
+            opened = Block(language, mark, inside, len(text), len(text), False, fence, indent)
     return [*found, opened] if opened is not None else found
 
 
@@ -77,9 +98,9 @@ class FencedTool(MarkerTool):
         first = programs[0]
         missing = "" if text[first.close : first.end].endswith("\n") else "\n"
         if not text[first.close : first.end].strip():  # closed by another fence, or by nothing
-            missing = self.end if text[: first.close].endswith("\n") else f"\n{self.end}"
+            missing = f"{first.fence}\n" if text[: first.close].endswith("\n") else f"\n{first.fence}\n"
         argument = dedent(first.content(text)).strip("\n").rstrip()
-        return Parsed(self, argument, invented=bool(lies), missing=missing, keep=first.end)
+        return Parsed(self, argument, False, bool(lies), not first.closed, missing, first.start, first.end)
 
     def block(self, text: str) -> str:
         return f"{self.open_result}\n{without_fences(text)}\n{self.close_result}\n"

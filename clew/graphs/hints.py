@@ -111,7 +111,7 @@ def main():
     ...  # my solution, which reads sys.stdin
 
 for sample in [...]:  # the sample inputs, as strings
-    sys.stdin = io.StringIO(sample)
+    sys.stdin = io.TextIOWrapper(io.BytesIO(sample.encode()))
     main()"""
 
 

@@ -9,14 +9,16 @@ function calls.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from clew.errors import ContextOverflow, EffectFailed, Refused
 from clew.graphs.base import END_PHASE, Phase, State, Steps, hold_final, take_hold
-from clew.graphs.calls import Call, MarkerTool, Parsed, Result, digest, neutralise, parse
-from clew.journal import Transcript, current, note
+from clew.graphs.calls import Call, MarkerTool, Parsed, Result, digest, parse
+from clew.journal import Hold, Transcript, current, note
 from clew.models import Model, Reply
 from clew.scoring import extract_answer
-from clew.task import Answer, Evidence, Task, Trace
+from clew.task import Answer, Evidence, Task, TaskKind, Trace
+from clew.tools.output import neutralise
 
 __all__ = ["Call", "MarkerLoop", "MarkerTool", "Parsed", "Result", "digest", "neutralise", "parse"]
 
@@ -80,7 +82,7 @@ class MarkerLoop:
     async def generate(self, state: State) -> State:
         """Continues the model's own text up to an end marker, and reads what it asks for."""
         if state["turn"] >= self.max_turns:
-            return _closing(state, "turn_cap", "turn_cap")
+            return closing(state, "turn_cap", "turn_cap")
         transcript = current().transcript(state["head"])
         try:
             # The final prompt is this one plus what is written now.
@@ -88,9 +90,9 @@ class MarkerLoop:
             hold_final(state["first"], lambda: self.model.reserve(transcript, ahead))
             reply = await self._continue(transcript, state["native"])
         except Refused as refusal:
-            return _closing(state, "budget", refusal.limit)
+            return closing(state, "budget", refusal.limit)
         except EffectFailed as error:
-            return _failed(state, error)
+            return failed(state, error)
         state = {**state, "turn": state["turn"] + 1}
         return self._read_calls(state, reply) if state["native"] else self._read_markers(state, transcript, reply)
 
@@ -120,12 +122,12 @@ class MarkerLoop:
         return {**state, "head": current().keep(written), "calls": [call], "phase": found.tool.name}
 
     def _goes_on(self, reply: Reply, found: Parsed, written: Transcript, state: State) -> bool:
-        """Whether there is nothing to do but to write on: after a marker that calls nothing, or where the limit of one
-        reply cut a thought or a call."""
-        cut = reply.finish == "length"
+        """Whether there is nothing to do but to write on: after a marker that calls nothing and ends no call, or where
+        the limit of one reply cut a thought or a call."""
+        cut, stopped = reply.finish == "length", reply.stop is not None and not found.invented
         if found.tool is None:
-            return reply.stop is not None or (cut and not self._answer(written, state))
-        return cut and bool(found.missing.strip())
+            return stopped or (cut and not self._answer(written, state))
+        return found.open and (cut or stopped)
 
     def _read_calls(self, state: State, reply: Reply) -> State:
         written = reply.transcript
@@ -152,7 +154,7 @@ class MarkerLoop:
         written = self._inject(written, tool, tool.correction(), call_id)
         state["head"] = current().keep(written)
         if state["misused"] > 1:
-            return _closing(state, "ok", "malformed")
+            return closing(state, "ok", "malformed")
         return {**state, "phase": "generate"}
 
     def _act(self, tool: MarkerTool) -> Phase:
@@ -165,13 +167,13 @@ class MarkerLoop:
             try:
                 state, text, then = await self._answer_call(tool, call["argument"], transcript, state)
             except Refused as refusal:
-                return _closing(state, "budget", refusal.limit)
+                return closing(state, "budget", refusal.limit)
             except EffectFailed as error:
-                return _failed(state, error)
+                return failed(state, error)
             written = self._inject(transcript, tool, text, call["id"], then)
             state = {**state, "head": current().keep(written), "calls": rest}
             if state["refused"] > MOST_REFUSED:
-                return _closing(state, tool.quota_status, tool.quota_status)
+                return closing(state, tool.quota_status, tool.quota_status)
             return _after(state)
 
         return act
@@ -217,7 +219,7 @@ class MarkerLoop:
     def _ended(self, state: State, written: Transcript) -> State:
         if self._answer(written, state):
             return {**state, "calls": [], "phase": END_PHASE}
-        return _closing(state, state["status"], state["stop_reason"])
+        return closing(state, state["status"], state["stop_reason"])
 
     async def close(self, state: State) -> State:
         """One last answer without tools, whatever ended the loop."""
@@ -228,31 +230,20 @@ class MarkerLoop:
         except Refused as refusal:
             return {**state, "status": "budget", "stop_reason": refusal.limit, "phase": END_PHASE}
         except EffectFailed as error:
-            return _failed(state, error)
+            return failed(state, error)
         return {**state, "head": current().keep(reply.transcript), "phase": END_PHASE}
 
     async def _last_words(self, transcript: Transcript, state: State) -> Reply:
         hold = take_hold(state["first"])
         if state["native"]:
-            for call in state["calls"]:  # a function call without a result is an error in the protocol
-                transcript = transcript.add("tool", "Not performed.", "notice", extra={"tool_call_id": call["id"]})
-            asked = transcript.add("user", FINAL.replace("I will now give", "Give"), "notice")
-            # Some providers reject a conversation with calls in it when the tools are not named again.
-            return await self.model.chat(
-                asked, tools=self.schemas, tool_choice="none", max_tokens=self.final_tokens, hold=hold
-            )
+            unanswered = [call["id"] for call in state["calls"]]
+            return await last_words(self.model, transcript, unanswered, self.schemas, self.final_tokens, hold)
         asked = transcript.add("assistant", f"\n\n{FINAL}\n\n", "notice")
         invented = [tool.open_result for tool in self.tools.values()]
         return await self.model.extend(asked, stop=invented, max_tokens=self.final_tokens, hold=hold)
 
     def _answer(self, transcript: Transcript, state: State) -> str:
-        """The answer in what the model itself wrote, which excludes every result that it was given."""
-        text, origin = "", ""
-        for segment in transcript.segments:
-            if segment.origin == "model":
-                text += ("" if origin == "model" else "\n") + segment.text
-            origin = segment.origin
-        return extract_answer(text, state["task"]["kind"])
+        return own_answer(transcript, state["task"]["kind"])
 
     def finish(self, state: State) -> Answer:
         run = current()
@@ -269,6 +260,32 @@ class MarkerLoop:
         )
 
 
+def own_answer(transcript: Transcript, kind: TaskKind) -> str:
+    """The answer in what the model itself wrote, which excludes every result that it was given."""
+    text, origin = "", ""
+    for segment in transcript.segments:
+        if segment.origin == "model":
+            text += ("" if origin == "model" else "\n") + segment.text
+        origin = segment.origin
+    return extract_answer(text, kind)
+
+
+async def last_words(
+    model: Model,
+    transcript: Transcript,
+    unanswered: Sequence[str],
+    schemas: Sequence[dict[str, Any]],
+    max_tokens: int,
+    hold: Hold | None,
+) -> Reply:
+    """The final answer of a model that calls functions; `unanswered` are the ids of calls that were not performed."""
+    for call in unanswered:  # a function call without a result is an error in the protocol
+        transcript = transcript.add("tool", "Not performed.", "notice", extra={"tool_call_id": call})
+    asked = transcript.add("user", FINAL.replace("I will now give", "Give"), "notice")
+    # Some providers reject a conversation with calls in it when the tools are not named again.
+    return await model.chat(asked, tools=schemas, tool_choice="none", max_tokens=max_tokens, hold=hold)
+
+
 def before_result(transcript: Transcript) -> str:
     """The assistant's own text since the last result: a reply may end in the middle of a call."""
     parts: list[str] = []
@@ -283,11 +300,11 @@ def _after(state: State) -> State:
     return {**state, "phase": state["calls"][0]["tool"] if state["calls"] else "generate"}
 
 
-def _closing(state: State, status: str, reason: str) -> State:
+def closing(state: State, status: str, reason: str) -> State:
     return {**state, "status": status, "stop_reason": reason, "phase": "close"}
 
 
-def _failed(state: State, error: EffectFailed) -> State:
+def failed(state: State, error: EffectFailed) -> State:
     """The run ends with what there is: a text that no longer fits the context can be read, but not continued."""
     status = "partial" if isinstance(error, ContextOverflow) else "error"
     reason = "context_overflow" if isinstance(error, ContextOverflow) else f"{type(error).__name__}: {error}"

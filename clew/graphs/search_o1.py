@@ -202,6 +202,47 @@ def _evidence(hit: Hit, page: Page) -> Evidence:
 # The graph ---------------------------------------------------------------------------------------------------------
 
 
+def search_tool(
+    reader: Model,
+    searcher: Searcher,
+    *,
+    max_searches: int = 5,
+    top_k: int = 10,
+    window_chars: int = 1_800,
+    windows: int = 2,
+    reader_tokens: int = 1_024,
+    count_failed: bool = False,
+) -> MarkerTool:
+    """The search of `search_o1`, for any chain with markers: `start(model, sandbox, tools=[search_tool(model, ...)])`.
+
+    `reader` is the model for Reason-in-Documents; the other parameters are those of `search_o1`, with the same errors.
+    """
+    limits = {"max_searches": max_searches, "top_k": top_k, "window_chars": window_chars, "windows": windows}
+    check_limits("search_tool", limits, {**dict.fromkeys(limits, 1), "max_searches": 0})
+    return MarkerTool(
+        name="search",
+        description="Searches the document collection and returns what the best pages say about the query.",
+        argument="query",
+        begin=BEGIN_QUERY,
+        end=END_QUERY,
+        open_result=BEGIN_RESULT,
+        close_result=END_RESULT,
+        handle=Reader(reader, searcher, top_k, window_chars, windows, reader_tokens),
+        quota=max_searches,
+        over_quota=OVER_QUOTA,
+        repeated=REPEATED,
+        repeats=lambda query, earlier: near_duplicate(query, earlier) is not None,
+        quota_status="search_quota",
+        count_failed=count_failed,
+        behind={
+            "reader": reader.fingerprint(),
+            "searcher": searcher.name,
+            "prompts": prompt_hashes(read=READ_INSTRUCTION + READ_INPUT),
+            "limits": {**limits, "count_failed": count_failed},
+        },
+    )
+
+
 def search_o1(
     model: Model,
     searcher: Searcher,
@@ -245,21 +286,14 @@ def search_o1(
     check_limits("search_o1", limits, {**dict.fromkeys(limits, 1), "max_searches": 0})
     reader = reader or model
     wanted = {**TASK_INSTRUCTIONS, **(forms or {})}
-    reading = Reader(reader, searcher, top_k, window_chars, windows, reader_tokens)
-    tool = MarkerTool(
-        name="search",
-        description="Searches the document collection and returns what the best pages say about the query.",
-        argument="query",
-        begin=BEGIN_QUERY,
-        end=END_QUERY,
-        open_result=BEGIN_RESULT,
-        close_result=END_RESULT,
-        handle=reading,
-        quota=max_searches,
-        over_quota=OVER_QUOTA,
-        repeated=REPEATED,
-        repeats=lambda query, earlier: near_duplicate(query, earlier) is not None,
-        quota_status="search_quota",
+    tool = search_tool(
+        reader,
+        searcher,
+        max_searches=max_searches,
+        top_k=top_k,
+        window_chars=window_chars,
+        windows=windows,
+        reader_tokens=reader_tokens,
         count_failed=count_failed,
     )
 

@@ -8,7 +8,7 @@ shows follows the code of CoRT by the same authors; what is done about repeats, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
@@ -19,12 +19,13 @@ from clew.graphs.fences import FencedTool, blocks, outside
 from clew.graphs.final import TASK_INSTRUCTIONS
 from clew.graphs.hints import CLASS_TEMPLATE, HINTS, LEADS, SELF_DEBUG, STDIN_TEMPLATE, Hint, Placement, choose, point
 from clew.graphs.markers import MarkerLoop
-from clew.journal import Recipe, Transcript, current, note
+from clew.journal import Recipe, Segment, Transcript, current, note
 from clew.models import Model
 from clew.sandbox.sessions import session
-from clew.sandbox.types import Execution, Limits, Sandbox
+from clew.sandbox.types import Limits, Sandbox
 from clew.scoring import extract_answer
 from clew.task import Answer, Status, Task, TaskKind
+from clew.tools.output import FORGOTTEN, SILENT, shown
 
 # Prompts ---------------------------------------------------------------------------------------------------------
 
@@ -53,8 +54,6 @@ result is inserted for you between {open_result} and {close_result}."""
 NO_MORE = "[No further program can be run. Go on reasoning with what you know and finish.]"
 SAME_PROGRAM = "[This is the program that ran just before; its output is shown again. Change it, or go on without it.]"
 MISUSED = "[Nothing was run. To run a program, write {begin}then the {argument}, then {end}Otherwise go on and finish.]"
-SILENT = "[no output: print what you want to see]"
-FORGOTTEN = "[what this program defined is lost; names of earlier programs are still there]"
 
 # Running programs ------------------------------------------------------------------------------------------------
 
@@ -93,27 +92,6 @@ class Notebook:
         """Ends the interpreter of a question that is over."""
         if memory is not None:
             await session(self.sandbox, memory["history"]).close()
-
-
-def shown(done: Execution, limits: Limits, chars: int) -> str:
-    """What the output block says of a program: stdout; the error too, when it failed or printed nothing."""
-    endings = {
-        "timeout": f"[timeout: the program was stopped after {limits.seconds:g} s]",
-        "oom": f"[out of memory: the program may use {limits.memory >> 20} MiB]",
-        "killed": f"[the program was ended by signal {-done.exit_code}]",
-    }
-    error = "" if done.ok and done.stdout.strip() else done.stderr
-    parts = [cut(done.stdout.rstrip(), chars), cut(error.rstrip(), chars), endings.get(done.status, "")]
-    said = [part for part in parts if part] or [SILENT if done.ok else f"[exit code {done.exit_code}]"]
-    return "\n".join([*said, FORGOTTEN] if done.lost else said)
-
-
-def cut(text: str, chars: int) -> str:
-    """`text`, or its head and tail, half of `chars` each, and how much is missing between them."""
-    if len(text) <= chars:
-        return text
-    half = chars // 2
-    return f"{text[:half]}\n[... {len(text) - 2 * half} characters left out ...]\n{text[len(text) - half :]}"
 
 
 # Hints -----------------------------------------------------------------------------------------------------------
@@ -207,15 +185,14 @@ class StartLoop(MarkerLoop):
         kind = state["task"]["kind"]
         if state["native"]:
             return super()._answer(transcript, state)
-        said = [segment for segment in transcript.segments if segment.role == "assistant"]
-        whole = "".join(segment.text for segment in said)
-        # A fence that a hint opened counts, though the hint's words do not: blanks keep every place.
-        own = "".join(one.text if one.origin == "model" else _blank(one.text) for one in said)
-        programs = [block for block in blocks(whole) if block.runs]
-        if kind == "code":
-            written = [content for block in programs if (content := block.content(own).strip("\n")).strip()]
-            return written[-1] if written else extract_answer(own, kind)
-        return extract_answer(outside(own, programs), kind)
+        texts, programs = [], []
+        for whole, own in stretches(transcript):
+            found = [block for block in blocks(whole) if block.runs]
+            texts.append(own if kind == "code" else outside(own, found))
+            programs += [content for block in found if (content := block.content(own).strip("\n")).strip()]
+        if kind == "code" and programs:
+            return programs[-1]
+        return extract_answer("\n".join(texts), kind)
 
     def finish(self, state: State) -> Answer:
         """A limit that was met on the way is the status, also when the model then answered. An answer that a hint took
@@ -241,6 +218,19 @@ def last_words(transcript: Transcript) -> str:
             break
         parts.append(segment.text)
     return "".join(reversed(parts))
+
+
+def stretches(transcript: Transcript) -> Iterator[tuple[str, str]]:
+    """What the assistant wrote between one result and the next, beyond which no block goes: the whole text, and that of
+    the model alone. A fence that a hint opened counts, though the hint's words do not: blanks keep every place."""
+    parts: list[Segment] = []
+    for segment in [*transcript.segments, Segment("user", "", "prompt")]:
+        if segment.role == "assistant" and segment.origin != "injected":
+            parts.append(segment)
+        elif parts:
+            own = [part.text if part.origin == "model" else _blank(part.text) for part in parts]
+            yield "".join(part.text for part in parts), "".join(own)
+            parts = []
 
 
 def without_end(transcript: Transcript, chars: int) -> Transcript:
@@ -289,8 +279,9 @@ def start(
     (CoRT: 800, half from the head). `hint_rounds` is how often the end of the chain is taken away and a hint put in its
     place (the paper's test-time scaling); 0 is plain generation. `placement` says where hints stand (see
     `clew.graphs.hints.point`), `hints` which there are; the choice among those that fit is drawn from the run's seed.
-    `tools` are further tools of the same chain, such as a search. `instruction` and `native_instruction` replace the
-    prompts (`{max_programs}` and `{tools}` are filled in), `forms` what is said about the form of the answer.
+    `tools` are further tools of the same chain, such as `clew.graphs.search_o1.search_tool`. `instruction` and
+    `native_instruction` replace the prompts (`{max_programs}` and `{tools}` are filled in), `forms` what is said about
+    the form of the answer.
 
     Code tasks may carry `inputs["starter_code"]` and `inputs["samples"]`, which the debug hint shows.
 
@@ -325,6 +316,7 @@ def start(
         quota=max_programs,
         over_quota=NO_MORE,
         repeated=SAME_PROGRAM,
+        verbatim=True,
         repeats=lambda program, earlier: False,  # the notebook knows what ran just before, and what it printed
         misused=MISUSED,
     )
@@ -353,6 +345,7 @@ def start(
         ),
         "model": model.fingerprint(),
         "sandbox": sandbox.name,
+        "tools": {tool.name: dict(tool.behind) for tool in tools},
         "limits": {
             "max_programs": max_programs,
             "max_turns": max_turns,

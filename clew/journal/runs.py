@@ -219,7 +219,7 @@ class Run:
         self.ledger.reserve(reserve)
         trying = self._in_flight[base] = _Trying(row.key, execution, asyncio.Event())
         try:
-            self._tell("started", row)
+            self._tell("started", row, request=request)
             end = await self._try(kind, (row.key, row.unknowns), perform, reserve, cost)
             self._settle(row, end, reserve)
         finally:

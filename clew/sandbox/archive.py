@@ -71,7 +71,8 @@ def pack(workspace: str | Path | None, files: Files | None, room: int) -> Archiv
 def checked(name: str) -> str:
     """`name` when it is a path inside the working directory; else raises `ConfigError`."""
     path = PurePosixPath(name)
-    if not name or "\0" in name or path.is_absolute() or ".." in path.parts or path == PurePosixPath():
+    outside = path.is_absolute() or ".." in path.parts or path == PurePosixPath()
+    if not name or "\0" in name or outside or not _is_text(name):
         raise ConfigError(f"{name!r} is no path inside the sandbox: give a relative one without '..'")
     return str(path)
 
@@ -108,5 +109,18 @@ def _entries(workspace: str | Path | None, laid: dict[str, bytes]) -> Iterator[t
         yield info, laid[name]
 
 
+def encoded(text: str) -> bytes:
+    """`text` as UTF-8; half characters, as a model may write them, do no harm."""
+    return text.encode("utf-8", "surrogateescape" if _is_text(text) else "surrogatepass")
+
+
 def _bytes(text: str | bytes) -> bytes:
-    return text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
+    return encoded(text) if isinstance(text, str) else text
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True

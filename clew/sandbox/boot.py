@@ -9,7 +9,7 @@ from importlib import resources
 from typing import Any
 
 # Each module may import those before it.
-_MODULES = ("frames", "kept", "system", "leftovers", "program", "jail", "supervisor")
+_MODULES = ("frames", "kept", "system", "refused", "leftovers", "program", "jail", "supervisor")
 
 # Reads ten digits, that many bytes, and from those the modules; the rest of the stream is left to them.
 BOOT = """

@@ -12,7 +12,7 @@ from weakref import ref
 
 from clew.errors import ConfigError, SandboxFailed
 
-from .archive import Archive, checked, pack
+from .archive import Archive, checked, encoded, pack
 from .cell import Answer, Cell, Gone, Overdue
 from .pool import Pool
 from .types import Execution, Files, Limits, Protection
@@ -124,7 +124,7 @@ class Box:
     ) -> Execution:
         limits = limits or self.limits
         archive = await asyncio.to_thread(pack, workspace, files, limits.disk) if workspace or files else None
-        source, given = program.encode("utf-8", "surrogatepass"), stdin.encode("utf-8", "surrogateescape")
+        source, given = program.encode("utf-8", "surrogatepass"), encoded(stdin)
         request = {
             "do": "task", "command": command, "program": len(source), "stdin": len(given), "files": archive is not None,
             "collect": list(collect),
@@ -213,6 +213,8 @@ async def _asked(
         return Execution("", "", _KILLED, limits.seconds, overdue, not overdue, lost=True), False
     try:
         execution = _execution(cell, answer)
+    except ConfigError:
+        raise
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise SandboxFailed(f"{cell.name} broke the protocol: {error!r}; it was thrown away") from error
     return execution, not (answer[0].get("suspect") or answer[0].get("lost"))
@@ -220,6 +222,11 @@ async def _asked(
 
 def _execution(cell: Cell, answer: Answer) -> Execution:
     header, parts = answer
+    if header.get("files_refused"):
+        raise ConfigError(
+            f"the files cannot be laid out in the sandbox ({header['files_refused']}): give shorter names, no file "
+            "where a folder is, or a higher Limits(disk=...), which also bounds their number"
+        )
     if header.get("failed"):
         raise SandboxFailed(f"{cell.name} could not start the program: {header['failed']}")
     stdout, stderr = _text(parts[0], parts[1], header["cut"][0]), _text(parts[2], parts[3], header["cut"][1])

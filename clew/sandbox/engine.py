@@ -98,14 +98,16 @@ class Engine:
         info = await asyncio.to_thread(self._info)
         seccomp = any("seccomp" in option and "unconfined" not in option for option in info.get("SecurityOptions", []))
         version = info.get("ServerVersion", "?")
+        filtered = "Docker's seccomp profile, and a filter of the sandbox's own"
+        swap = "no swap" if info.get("SwapLimit") else "swap is not limited: the kernel cannot"
         return [
             Protection("boundary", True, f"containers of Docker Engine {version}, image {self.image}"),
             Protection("network", True, "no interface but loopback"),
             Protection("host files", True, "nothing of the host is mounted; the root is read-only"),
             Protection("host processes", True, "own namespaces of processes, mounts and IPC"),
             Protection("privileges", True, "an unprivileged user, no capabilities, no new privileges"),
-            Protection("system calls", seccomp, "Docker's seccomp profile" if seccomp else "the Engine has no seccomp"),
-            Protection("memory", bool(info.get("MemoryLimit")), "cgroup limit for all processes together, no swap"),
+            Protection("system calls", seccomp, filtered if seccomp else "the Engine has no seccomp"),
+            Protection("memory", bool(info.get("MemoryLimit")), f"cgroup limit for all processes together; {swap}"),
             Protection("cpu", bool(info.get("CpuCfsQuota")), "cgroup quota"),
             Protection("processes", bool(info.get("PidsLimit")), "cgroup limit"),
             Protection("disk", True, "files lie in memory file systems of limited size"),

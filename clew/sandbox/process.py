@@ -1,7 +1,7 @@
 """The `process` backend, for machines without Docker: rlimits, and Linux namespaces where the kernel allows them.
 
-It is no boundary. Programs meet the host's whole system call interface, and limits of memory hold for each process and
-not for all together. `protections` says what is active here.
+It is no boundary. Programs meet the host's kernel, from which a list of calls is refused, and limits of memory hold for
+each process and not for all together. `protections` says what is active here.
 """
 
 from __future__ import annotations
@@ -74,13 +74,13 @@ def _protections(active: dict[str, bool]) -> list[Protection]:
 
     user = "another user" if os.geteuid() == 0 else "the user of this process"
     return [
-        Protection("boundary", False, "for your own programs; run those of strangers in Docker"),
+        Protection("boundary", False, "a hole in the kernel is a way out: run programs of strangers in Docker"),
         namespace("network", "network", "a namespace with loopback alone", "programs reach the network"),
         namespace("host files", "files", "a root with system folders alone, read-only", "what you can read, they can"),
         namespace("host processes", "processes", "a namespace of processes", "programs see, and may signal, yours"),
         namespace("host IPC", "ipc", "a namespace of IPC", "shared memory of the host can be reached"),
         Protection("privileges", True, f"no capabilities, no new privileges, {user}"),
-        Protection("system calls", False, "none is filtered: a hole in the kernel is a way out"),
+        namespace("system calls", "system calls", "those that lead out are refused (seccomp)", "none is refused"),
         Protection("memory", True, "a limit for each process"),
         Protection("memory in sum", False, "several processes together may take more than the limit"),
         Protection("cpu", False, "a limit of CPU seconds for each process, no share of cores"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
 from clew.task import TaskKind
@@ -13,6 +14,12 @@ _SAID = re.compile(
     r"^[\s>*_#-]*(?:(?:so|thus|therefore),? )?(?:the |my )?"
     r"(?:(?:final |correct )?answer(?: is)?\s*[:：]|final answer is\b)[\s*_]*(\S.*)$",
     re.IGNORECASE | re.MULTILINE,
+)
+_OPENED = re.compile(r"^[ \t]*```[ \t]*(?:python3?|py)?[ \t]*\n", re.IGNORECASE | re.MULTILINE)
+_DEFINES = r"^\s*(?:(?:async\s+)?def|class)\s+{0}\b|^{0}\s*="
+# Lines that prose does not hold: code that does not parse is still code.
+_CODE_LINE = re.compile(
+    r"^[ \t]*(?:(?:async )?def \w+\(.*|class \w+.*:|from \w[\w.]* import \S.*|import \w[\w.]*)[ \t]*$", re.MULTILINE
 )
 _WRAPPED = re.compile(r"^\\(?:text|mathrm|textbf|mathbf)\s*\{(.*)\}$", re.DOTALL)
 _CHOICE = re.compile(r"^\W*(?:option |choice )?\(?([A-Z])\)?(?:\W|$)", re.IGNORECASE)
@@ -51,7 +58,7 @@ def extract_answer(text: str, kind: TaskKind = "qa") -> str:
     the last line that reads "answer: ...".
     """
     if kind == "code":
-        return _code(text)
+        return _fenced(text)
     answer = boxed(text)
     if answer is None:
         said = _SAID.findall(text)
@@ -65,8 +72,36 @@ def extract_answer(text: str, kind: TaskKind = "qa") -> str:
     return answer
 
 
-def _code(text: str) -> str:
+def _fenced(text: str, entry: str = "") -> str:
     blocks = _FENCE.findall(text)
     python = [body for language, body in blocks if language.lower() in ("python", "py", "python3")]
     chosen = python or [body for _, body in blocks]
+    if entry:
+        defining = re.compile(_DEFINES.format(re.escape(entry)), re.MULTILINE)
+        chosen = [body for _, body in blocks if defining.search(body)] or chosen
     return chosen[-1].strip("\n") if chosen else ""
+
+
+def code_in(text: str, entry: str = "") -> str:
+    """The program in `text`, which may be one itself; empty when there is none.
+
+    Of fenced blocks the last that defines `entry`, else the last, Python before others. A block that was never closed
+    goes to the end. Without blocks all of it, if it is Python that does something or has lines
+    that only Python begins with.
+    """
+    if fenced := _fenced(text, entry):
+        return fenced
+    opened = _OPENED.search(text)
+    program = text[opened.end() :] if opened else text
+    return program.strip("\n") if _is_code(program) else ""
+
+
+def _is_code(text: str) -> bool:
+    try:
+        return any(not _is_word(node) for node in ast.parse(text).body)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return _CODE_LINE.search(text) is not None
+
+
+def _is_word(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and not isinstance(node.value, ast.Call | ast.Await)

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from clew.errors import ConfigError
 from clew.scoring.abstention import abstains
 from clew.scoring.numbers import equal_numbers
 from clew.scoring.options import chosen
 from clew.scoring.text import contains, exact_match, f1
-from clew.scoring.verdict import Scorer, Verdict
+from clew.scoring.verdict import Scorer, Verdict, digest
 from clew.task import Answer, Task, TaskKind
 
 Golds: TypeAlias = Mapping[str, Sequence[str]]
@@ -31,17 +31,23 @@ class Pointwise:
     """The shared rules; a scorer adds `compare`, which sees a task, the text of an answer and at least one gold."""
 
     name = "pointwise"
+    oracle = True
 
     def __init__(self, golds: Golds) -> None:
         self._golds = golds
 
+    def fingerprint(self) -> dict[str, Any]:
+        """What decides its verdicts, as JSON; of the gold answers a hash. A subclass with settings adds them."""
+        golds = {id: list(answers) for id, answers in self._golds.items()}
+        return {"scorer": self.name, "golds": digest(golds)}
+
     async def score(self, task: Task, answers: Sequence[Answer]) -> list[Verdict]:
-        return list(await asyncio.gather(*(self._judge(task, answer) for answer in answers)))
+        return list(await asyncio.gather(*(self._judged(task, answer) for answer in answers)))
 
     async def compare(self, task: Task, text: str, golds: Sequence[str]) -> Verdict:
         raise NotImplementedError
 
-    async def _judge(self, task: Task, answer: Answer) -> Verdict:
+    async def _judged(self, task: Task, answer: Answer) -> Verdict:
         golds, text = self._golds.get(task.id), answer.text.strip()
         if golds is None:
             return Verdict(value=None, feedback=f"no gold answer is known for task {task.id!r}")
@@ -116,6 +122,9 @@ class Number(Pointwise):
         super().__init__(golds)
         self.tolerance = tolerance
 
+    def fingerprint(self) -> dict[str, Any]:
+        return {**super().fingerprint(), "tolerance": self.tolerance}
+
     async def compare(self, task: Task, text: str, golds: Sequence[str]) -> Verdict:
         same = (equal_numbers(text, gold, self.tolerance) for gold in golds)
         return decided(
@@ -145,10 +154,11 @@ def decided(value: float) -> Verdict:
 
 def scorer_for(kind: TaskKind, golds: Golds) -> Scorer:
     """The usual scorer of a kind of task: exact match for `qa`, `Mathematics`, `Choice`. Raises `ConfigError` for
-    `code` and `repair`, which only programs can judge."""
+    `code` and `repair`, which no text decides: `UnitTests` runs programs in a sandbox."""
     from clew.scoring.mathematics import Mathematics
 
     scorers: dict[str, type[Pointwise]] = {"qa": ExactMatch, "math": Mathematics, "choice": Choice}
     if kind not in scorers:
-        raise ConfigError(f"no scorer compares texts for tasks of kind {kind!r}: give one that runs tests")
+        how = "UnitTests(tests, sandbox)" if kind == "code" else "a scorer that runs the repository's tests"
+        raise ConfigError(f"tasks of kind {kind!r} are judged by tests, not by gold answers: give {how}")
     return scorers[kind](golds)

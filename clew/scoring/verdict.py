@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from hashlib import blake2b
+from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -30,3 +32,23 @@ class Scorer(Protocol):
     async def score(self, task: Task, answers: Sequence[Answer]) -> list[Verdict]:
         """One verdict per answer. A failure to judge is a verdict `unknown`, never an exception."""
         ...
+
+
+def knows_gold(scorer: Scorer) -> bool:
+    """Whether a scorer's verdicts come from gold answers or hidden tests: its attribute `oracle`. A strategy that acts
+    on such verdicts is told what no graph may know, and says so in its run."""
+    return bool(getattr(scorer, "oracle", False))
+
+
+def fingerprint_of(scorer: Scorer) -> dict[str, Any]:
+    """What decides a scorer's verdicts, as JSON, for the fingerprint of a strategy that holds it: its own
+    `fingerprint()` (of gold it says a hash and no more), or, where it has none, its name and class."""
+    own = getattr(scorer, "fingerprint", None)
+    if callable(own):
+        return {"scorer": scorer.name, **own()}
+    return {"scorer": scorer.name, "class": f"{type(scorer).__module__}.{type(scorer).__qualname__}"}
+
+
+def digest(value: Any) -> str:
+    """A short hash of JSON, by which a fingerprint speaks of gold."""
+    return blake2b(json.dumps(value, sort_keys=True, default=str).encode(), digest_size=6).hexdigest()

@@ -8,19 +8,25 @@ from pathlib import Path
 import pytest
 
 from clew.agents import ask, doors, history
-from clew.config import load
+from clew.config import Settings, load
 from clew.errors import ConfigError, JournalError
-from clew.journal import Journal, RunRow
+from clew.journal import Journal, Recipe, RunRow
 
 pytestmark = pytest.mark.anyio
+
+
+def recorded(settings: Settings) -> Recipe:
+    recipe = ask.graph_of(settings).recipe
+    assert recipe is not None
+    return recipe
 
 
 def test_a_recipe_rebuilds_the_graph_without_the_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CLEW_API_KEY", "something-secret")
     given = {"model": "openai/m", "api_base": "http://localhost:1/v1", "store": tmp_path / "s", "max_searches": 2}
     settings = load({name: str(v) if isinstance(v, Path) else v for name, v in given.items()})
-    graph = ask.graph_of(settings, None)
-    recipe = ask.recipe(settings)
+    graph = ask.graph_of(settings)
+    recipe = recorded(settings)
     text = json.dumps(recipe.to_json())
     assert "something-secret" not in text and "api_key" not in text
     again = recipe.build()
@@ -30,8 +36,8 @@ def test_a_recipe_rebuilds_the_graph_without_the_key(monkeypatch: pytest.MonkeyP
 
 def test_a_recipe_keeps_the_store_wherever_it_is_resumed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    assert ask.recipe(load({"model": "m"})).args["store"] == str(tmp_path / ".clew" / "store")
-    assert "store" not in ask.recipe(load({"model": "m", "method": "cot"})).args
+    assert recorded(load({"model": "m"})).args["store"] == str(tmp_path / ".clew" / "store")
+    assert "store" not in recorded(load({"model": "m", "method": "cot"})).args
 
 
 @pytest.mark.parametrize(
@@ -62,10 +68,10 @@ def test_a_store_is_a_folder_or_an_address(monkeypatch: pytest.MonkeyPatch, tmp_
     settings = load({"model": "openai/m", "store": "https://qdrant.example:6333/papers", "rerank": "some/encoder"})
     assert doors.library(settings).name == "corpus:papers rerank=some/encoder"
     assert doors.place(load()) == tmp_path / ".clew" / "store"
-    recipe = ask.recipe(settings)
+    recipe = recorded(settings)
     assert recipe.args["store"] == settings.store and recipe.args["rerank"] == "some/encoder"
     assert "something-secret" not in json.dumps(recipe.to_json()) + repr(settings)
-    assert recipe.build().fingerprint == ask.graph_of(settings, None).fingerprint
+    assert recipe.build().fingerprint == ask.graph_of(settings).fingerprint
 
 
 def test_a_price_belongs_to_the_model_it_was_given_for() -> None:
@@ -136,4 +142,4 @@ async def test_what_is_spent_counts_unknowns_apart(tmp_path: Path) -> None:
 def test_a_setting_that_a_method_does_not_take_is_refused() -> None:
     settings = load({"model": "openai/m", "method": "rag", "max_searches": 2})
     with pytest.raises(ConfigError, match="--max-searches means nothing to rag"):
-        ask.graph_of(settings, None)
+        ask.graph_of(settings)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from clew.testing import Faulty, Reply, ScriptedServer, vllm
+from clew.testing import Call, Faulty, Reply, Rule, ScriptedServer, Template, hidden_reasoning, vllm
 
 from .conftest import ANSWER, QUESTION, SEARCHING, Clew, at, events, run_id, script
 
@@ -231,3 +232,33 @@ def test_a_run_that_never_began_leaves_nothing(clew: Clew, here: Path, server: S
     result = clew("ask", QUESTION, *at(server))
     assert result.code == 2 and "there is no store" in result.err and server.count == 0
     assert events(here / ".clew" / "journal.db") == [] and clew("runs").out == ""
+
+
+def test_a_strategy_is_a_method_too_and_the_chosen_candidate_brings_its_sources(indexed: Clew) -> None:
+    found = Rule(r"repaired by Berta Quill", ANSWER)
+    with ScriptedServer(script(found, Rule("Question:", SEARCHING)), features=vllm) as server:
+        result = indexed("ask", QUESTION, *at(server), "--method", "vote(search_o1:max_searches=1, n=3)")
+    assert result.code == 0, result.err
+    assert result.out.splitlines()[:4] == ["Berta Quill", "", "Sources", "[1] Sluice — sluice.md"]
+    assert indexed("replay", run_id(result)).code == 0
+    assert "vote(search_o1:max_searches=1, n=3)" in indexed("show", run_id(result)).out
+
+
+def test_react_gets_the_store_that_is_there(indexed: Clew) -> None:
+    look, read = Call("search", {"query": "who repairs the sluice"}), Call("read_page", {"page": "1-1"})
+    found = "messages | selectattr('role', 'equalto', 'tool') | map(attribute='content') | list | last"
+    answer = Template(f"It is \\boxed{{ {{{{- {found} | find('(?<=repaired by )Berta Quill') -}}}} }}.")
+    probing = Rule(lambda request: QUESTION not in request.prompt, "mps over the lazy dog.")
+    replies: list[Any] = [probing, Reply(tool_calls=(look,)), Reply(tool_calls=(read,)), answer]
+    with ScriptedServer(replies, features=hidden_reasoning) as server:
+        result = indexed("ask", QUESTION, *at(server), "--method", "react", "--sandbox", "process")
+    assert result.code == 0 and result.out.startswith("Berta Quill\n") and "sluice.md" in result.out, result.err
+    tools = [tool["function"]["name"] for tool in server.requests[-1].body["tools"]]
+    assert tools == ["python", "search", "read_page"]
+    assert indexed("replay", run_id(result)).code == 0
+
+
+def test_a_mistake_in_a_spec_is_pointed_at(clew: Clew) -> None:
+    result = clew("ask", QUESTION, "--method", "vote(corag:length=3,strategy=greedy, n=8)")
+    assert result.code == 2 and result.err.count("\n") == 1
+    assert "(character 21): vote has no option 'strategy'" in result.err

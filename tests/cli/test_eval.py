@@ -32,7 +32,9 @@ CLOSED, RAG, O1 = "closed_book", "rag:top_k=1", "search_o1:max_searches=1"
 # What stands in the model's way: k-Bela is remembered wrongly, Cilla and Dorn not at all, and no mother is known.
 EM = {CLOSED: 2 / 7, RAG: 5 / 7}
 F1 = {CLOSED: 2.5 / 7, RAG: 5 / 7}  # "Tom Wood" for "Tom Ander"
-FILES = ("evaluation.json", "results.jsonl", "report.md", "accuracy_tokens.png")
+FILES = (
+    "evaluation.json", "results.jsonl", "report.md", "report.html", "accuracy_tokens.png", "accuracy_seconds.png",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from clew.evals.tasks import TaskSet, read_items
 from clew.graphs import search_o1
 from clew.graphs.closed_book import closed_book
 from clew.graphs.rag import rag
+from clew.graphs.strategies import vote
 from clew.journal import Journal
 from clew.testing import Reply, Request, ScriptedSearcher, ScriptedServer, vllm
 from clew.testing.kills import Aim, Killer, account, crash
@@ -30,7 +31,7 @@ REPEATS = 2
 
 
 class Stage:
-    """The evaluation of three graphs in a folder."""
+    """The evaluation of four graphs in a folder."""
 
     def __init__(self, folder: Path, url: str) -> None:
         self.folder, self.journal, self.out = folder, folder / "j.db", folder / "out"
@@ -40,6 +41,7 @@ class Stage:
             "closed_book": closed_book(model, forms=forms),
             "rag": rag(model, searcher, top_k=3, forms=forms),
             "search_o1": search_o1(model, searcher, max_searches=1, forms=forms),
+            "vote(closed_book, n=3)": vote(closed_book(model, forms=forms), n=3, adaptive=False),
         }
         items = tuple(read_items(folder / "tasks.jsonl"))
         self.plan = plan.Plan(TaskSet("world", items), graphs, repeats=REPEATS, command="clew eval ...")
@@ -98,8 +100,8 @@ def kill_and_compare(folder: Path, kills: int) -> None:
         assert killed.results() == alone.results()
         books = account(killed.journal, arrivals, name_of_effect)
         books.check()
-        # search_o1 makes three calls for each task, the others one.
-        assert books.finished == REPEATS * 7 * (1 + 1 + 3)
+        # search_o1 and the vote make three calls for each task, the others one.
+        assert books.finished == REPEATS * 7 * (1 + 1 + 3 + 3)
 
 
 def test_a_killed_evaluation_ends_as_if_it_had_been_left_alone(tmp_path: Path) -> None:

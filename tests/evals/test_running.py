@@ -13,12 +13,13 @@ import clew
 from clew.errors import ConfigError, ModelRequestRejected, RunBusy
 from clew.evals import Evaluation, evaluate
 from clew.evals.plan import Plan
+from clew.evals.rows import recall
 from clew.evals.running import ALIKE, carry_out
-from clew.evals.table import recall
 from clew.evals.tasks import Gold, Item, TaskSet, read_items
 from clew.graphs.base import MethodState
 from clew.graphs.closed_book import closed_book
 from clew.graphs.rag import rag
+from clew.graphs.strategies import self_refine
 from clew.journal import Budget, Journal
 from clew.testing import Reply, Request, ScriptedSearcher, ScriptedServer
 from tests.evals import world
@@ -257,3 +258,36 @@ async def test_mathematics_is_right_where_texts_differ() -> None:
 )
 def test_recall(documents: list[str], sources: set[str] | None, share: float | None) -> None:
     assert recall(documents, sources) == share
+
+
+async def test_what_follows_an_attempt_is_on_its_account(tmp_path: Path) -> None:
+    """A draft and its critique cost as much as the run had spent when the next draft began."""
+    replies = ["\\boxed{Tom}", "Too short.\nVerdict: REVISE", "\\boxed{Tom Ander}", "Good.\nVerdict: FINE"]
+    item = Item(task=clew.Task(id="k", prompt="Who keeps the lamp of Bela?"), gold=Gold(answers=("Tom Ander",)))
+    with ScriptedServer(replies) as server:
+        model = clew.Model("openai/scripted", api_base=server.url)
+        refine = self_refine(closed_book(model), model=model)
+        done = await evaluate(TaskSet("one", (item,)), {"refine": refine}, journal=Journal.memory())
+    (row,) = done.rows
+    assert [each.text for each in row.candidates] == ["Tom", "Tom Ander"] and row.right_at == (False, True)
+    assert [each.model_calls for each in row.candidates] == [2, 2] and row.model_calls == 4
+    assert sum(each.tokens for each in row.candidates) == row.tokens
+
+
+async def test_a_graph_with_a_memory_is_told_in_which_set_it_is_evaluated(tasks: TaskSet) -> None:
+    """So that its memory shows nothing that was learned from these tasks; the others are asked as ever."""
+    seen: dict[str, list[object]] = {}
+
+    def asked(label: str) -> Any:
+        async def say(state: MethodState) -> MethodState:
+            seen.setdefault(label, []).append(state["task"]["inputs"].get("task_set"))
+            return {"answer": {"text": "unknown"}}
+
+        builder = StateGraph(MethodState)
+        builder.add_node("say", say)
+        builder.add_edge(START, "say")
+        return builder.compile()
+
+    both = {"with": asked("with"), "without": asked("without")}
+    await evaluate(tasks, both, journal=Journal.memory(), remembers=["with"])
+    assert seen == {"with": [tasks.digest()] * 7, "without": [None] * 7}

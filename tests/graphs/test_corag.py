@@ -528,7 +528,7 @@ async def test_no_usable_words_at_all_is_malformed() -> None:
     "options",
     [
         {"strategy": "beam"}, {"length": -1}, {"n": 0}, {"reading": "all"}, {"final_passages": "none"}, {"top_k": 0},
-        {"scorer": "guess"}, {"fallback": ("luck",)}, {"length": 2.5},
+        {"scorer": "guess"}, {"fallback": ("luck",)}, {"length": 2.5}, {"temperature": -1},
     ],
 )  # fmt: skip
 async def test_senseless_parameters_are_refused(options: Any) -> None:

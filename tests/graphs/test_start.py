@@ -16,7 +16,7 @@ import pytest
 import clew
 from clew.errors import ConfigError
 from clew.graphs import start
-from clew.graphs.hints import HINTS, SELF_DEBUG, Hint
+from clew.graphs.hints import HINTS, SELF_DEBUG, STDIN_TEMPLATE, Hint
 from clew.graphs.start import NO_MORE, SAME_PROGRAM
 from clew.journal import Journal
 from clew.models import Capabilities
@@ -303,7 +303,14 @@ async def test_14_the_debug_template_has_the_form_of_the_task(
         assert STDIN[STDIN.index("Examples") : STDIN.index("\n\nConstraints")] in added
         assert hint["hint"] == ("debug-stdin" if form == "stdin" else "debug-class")
         assert ("print(Solution().add(" in added) == ("class Solution" in added) == (form != "stdin")
-        assert ("io.StringIO" in added) == (form == "stdin")
+        assert ("sys.stdin = " in added) == (form == "stdin")
+
+
+@pytest.mark.parametrize("reading", ["sys.stdin.buffer.read()", "sys.stdin.read()", "input()"])
+async def test_14c_the_debug_program_reads_samples_in_every_usual_way(box: Box, reading: str) -> None:
+    program = STDIN_TEMPLATE.replace("...  # my solution", f"print(2 * int({reading}))  # my solution")
+    done = await box.run(program.replace("[...]", '["21\\n", "4\\n"]'))
+    assert done.stdout == "42\n8\n", done.stderr
 
 
 async def test_14b_samples_of_the_task_are_copied_unchanged(box: Box, tmp_path: Path) -> None:

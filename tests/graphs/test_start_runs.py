@@ -13,23 +13,13 @@ import pytest
 import clew
 from clew.errors import SandboxFailed
 from clew.graphs import start
-from clew.graphs.markers import MarkerTool
-from clew.graphs.search_o1 import (
-    BEGIN_QUERY,
-    BEGIN_RESULT,
-    END_QUERY,
-    END_RESULT,
-    OVER_QUOTA,
-    REPEATED,
-    Reader,
-)  # fmt: skip
 from clew.journal import Journal, current, replay
 from clew.sandbox import Box, Execution, Interpreter, Limits, Protection
-from clew.testing import Reply, Request, Rule, ScriptedSearcher
+from clew.testing import Reply, Request, Rule
 from clew.testing.kills import Killer, die, run_killed
 from tests.graphs.start_words import DOUBT, closing, compute, outputs, problem, process_box
 from tests.graphs.test_search_o1 import Outcome, transports
-from tests.graphs.words import TRANSPORTS, Transport, information, sent
+from tests.graphs.words import TRANSPORTS, Transport, sent
 
 pytestmark = pytest.mark.anyio
 
@@ -347,47 +337,6 @@ async def test_the_turn_cap_leaves_one_closing_call(by: Transport, box: Box, tmp
     with by.server(compute(by, "print(6)"), closing(by)) as server:
         done = await solve(start(by.model(server), box, max_turns=1), tmp_path)
         assert (done.answer.text, done.answer.status) == ("6", "turn_cap")
-
-
-# One chain, two tools ---------------------------------------------------------------------------------------------
-
-
-def search_tool(model: clew.Model, searcher: ScriptedSearcher) -> MarkerTool:
-    return MarkerTool(
-        name="search",
-        description="It searches a document collection.",
-        argument="query",
-        begin=BEGIN_QUERY,
-        end=END_QUERY,
-        open_result=BEGIN_RESULT,
-        close_result=END_RESULT,
-        handle=Reader(model, searcher, 5, 1_800, 2, 512),
-        quota=3,
-        over_quota=OVER_QUOTA,
-        repeated=REPEATED,
-        quota_status="search_quota",
-    )
-
-
-@transports()
-async def test_one_chain_searches_and_computes(by: Transport, box: Box, tmp_path: Path) -> None:
-    pages = ScriptedSearcher({"bridge": "The Ariel bridge opened in 1931."})
-    fact = "{{ prompt | after('Pages:') | find('opened in (.{4})') }}"
-
-    def asked(request: Request) -> Reply:
-        found = sent(request).rpartition("It opened in ")[2][:4]
-        return compute(by, f"print(2025 - {found})", "Now I subtract.")
-
-    replies = [by.ask("Ariel bridge"), asked, closing(by)]
-    with by.server(*replies, reading=information(f"It opened in {fact}.")) as server:
-        model = by.model(server)
-        graph = start(model, box, tools=[search_tool(model, pages)], hint_rounds=0)
-        done = await solve(graph, tmp_path, problem("How old was the Ariel bridge in 2025?"))
-        assert (done.answer.text, done.answer.status) == ("94", "ok")
-        assert pages.searches == ["Ariel bridge"] and len(done.effects("program")) == 1
-        assert [item.source for item in done.answer.evidence] == ["bridge"]
-        if not by.native:
-            assert f"{BEGIN_QUERY} the query {END_QUERY}" in sent(server.requests[0])
 
 
 # Every server -----------------------------------------------------------------------------------------------------

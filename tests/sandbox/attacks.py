@@ -421,4 +421,77 @@ print(ctypes.CDLL(None).shmget(0x1234, 4096, 0o1666) >= 0)
         printed("True"),
         ("host IPC",),
     ),
+    "sockets to the hypervisor and other families": Attack(
+        """
+import socket
+got = []
+for family in range(1, 64):
+    for kind in (1, 2, 3, 5):
+        try:
+            socket.socket(family, kind).close()
+            got.append(family)
+        except OSError:
+            pass
+print(set(got) <= {1, 2, 10, 16})
+""",
+        printed("True"),
+        ("system calls",),
+    ),
+    "calls that programs do not need": Attack(
+        """
+import ctypes, os
+libc, space = ctypes.CDLL(None), ctypes.create_string_buffer(256)
+machine = {'x86_64': 0, 'aarch64': 1}[os.uname().machine]
+calls = {'add_key': (248, 217), 'keyctl': (250, 219), 'bpf': (321, 280), 'perf_event_open': (298, 241),
+         'userfaultfd': (323, 282), 'io_uring_setup': (425, 425), 'setns': (308, 268), 'fsopen': (430, 430),
+         'open_by_handle_at': (304, 265), 'memfd_secret': (447, 447), 'clone3': (435, 435)}
+given = {'add_key': (b'user', b'k', b'v', 1, -4), 'keyctl': (0, -3, 1), 'io_uring_setup': (1, space),
+         'userfaultfd': (1,), 'bpf': (0, space, 72), 'fsopen': (b'tmpfs', 0)}
+print([name for name in calls if libc.syscall(calls[name][machine], *given.get(name, (0, 0, 0, 0, 0))) >= 0])
+""",
+        printed("[]"),
+        ("system calls",),
+    ),
+    "a namespace by clone": Attack(
+        """
+import ctypes, os
+number = {'x86_64': 56, 'aarch64': 220}[os.uname().machine]
+pid = ctypes.CDLL(None).syscall(number, 0x10000000 | 17, 0, 0, 0, 0)
+if pid == 0:
+    os._exit(0)
+print(pid)
+""",
+        printed("-1"),
+        ("system calls",),
+    ),
+    "memory that belongs to no process": Attack(
+        """
+import os
+kept = []
+try:
+    while True:
+        kept.append(os.memfd_create('m'))
+        os.write(kept[-1], bytes(8 << 20))
+except OSError as error:
+    print(len(kept))
+""",
+        lambda done: done.oom or done.stdout == "0\n",
+        ("memory", "system calls"),
+    ),
+    "System V memory without end": Attack(
+        """
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+libc.shmat.restype = ctypes.c_void_p
+n = 0
+while (id := libc.shmget(0, 8 << 20, 0o1600)) >= 0:
+    address = libc.shmat(id, None, 0)
+    ctypes.memset(address, 1, 8 << 20)
+    libc.shmdt(ctypes.c_void_p(address))
+    n += 1
+print(n <= 2)
+""",
+        lambda done: done.oom or printed("True")(done),
+        ("memory in sum",),
+    ),
 }

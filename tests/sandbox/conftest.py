@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -29,8 +30,15 @@ def image() -> str:
     mine = [name for name in names if name.partition(":")[0] == DEFAULT_IMAGE]
     found = [*mine, *sorted(name for name in names if "python" in name)]
     if not found:
-        pytest.skip("no local image with Python: build one with `clew sandbox build`")
+        missing("no local image with Python: build one with `clew sandbox build`")
     return found[0]
+
+
+def missing(reason: str) -> NoReturn:
+    """Skips a Docker test, or fails it where none may be skipped."""
+    if os.environ.get("REQUIRE_DOCKER_TESTS"):
+        pytest.fail(f"Docker tests are required here, but there is {reason}")
+    pytest.skip(f"there is {reason}")
 
 
 def new_box(kind: str, size: int = 2, limits: Limits = LIMITS) -> Box:

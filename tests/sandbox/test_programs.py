@@ -51,6 +51,11 @@ async def test_how_programs_end(program: str, stdout: str, stderr_end: str, exit
     assert done.status == ("ok" if exit_code == 0 else "killed" if exit_code < 0 else "error")
 
 
+async def test_a_program_that_is_none_is_told_as_python_tells_it(box: Box) -> None:
+    done = await box.run("x = 1\ny = (")
+    assert done.stderr.startswith('  File "program.py", line 2\n') and "SyntaxError" in done.stderr
+
+
 async def test_a_traceback_names_the_line_of_the_program_and_nothing_of_the_sandbox(box: Box) -> None:
     done = await box.run("def f():\n    return 1 / 0\n\nf()\n")
     assert 'File "program.py", line 2, in f\n    return 1 / 0\n' in done.stderr
@@ -226,3 +231,25 @@ async def test_a_program_finds_nothing_of_an_earlier_one_in_its_memory(box: Box)
         assert (await box.run_command(["cp", "file", "copy"], files={"file": SECRET % "copy"}, collect=["copy"])).files
         assert (await box.run_command(["echo", SECRET % "argument"])).ok
         assert (await box.run(SCAN)).stdout == "[]\n"
+
+
+BAD_FILES = {
+    "a name that is too long": {"a" * 300: "x"},
+    "a file where a folder is": {"a": "x", "a/b": "y"},
+    "more files than the disk may hold": {f"f{n}": "" for n in range(LIMITS.disk // 4096 + 1)},
+    "a name that is no text": {"\ud800": "x"},
+}
+
+
+@pytest.mark.parametrize("case", BAD_FILES)
+async def test_files_that_cannot_be_laid_out_are_the_callers_fault(box: Box, case: str) -> None:
+    with pytest.raises(ConfigError, match=r"cannot be laid out in the sandbox|is no path inside the sandbox"):
+        await box.run("print(1)", files=BAD_FILES[case])
+    assert (await box.run("import os; print(os.listdir())")).stdout == "[]\n"
+
+
+async def test_half_characters_do_no_harm(box: Box) -> None:
+    done = await box.run("print(len(open('f', 'rb').read()), len(input()))", {"f": "\ud83d"}, stdin="\ud83d!\n")
+    assert done.stdout == "3 4\n"
+    done = await box.run_command(["echo", "\ud83d"])
+    assert (done.exit_code, done.stderr) == (126, "'echo': its words are no text\n")

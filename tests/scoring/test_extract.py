@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clew.scoring import boxed, extract_answer
+from clew.scoring import boxed, code_in, extract_answer
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,32 @@ def test_extract_answer(text: str, kind: str, expected: str) -> None:
 )
 def test_extraction_never_raises(parts: list[str], kind: str) -> None:
     assert isinstance(extract_answer("".join(parts), kind), str)  # type: ignore[arg-type]
+
+
+FUNCTION = "def f(x):\n    return x"
+
+
+@pytest.mark.parametrize(
+    ("text", "entry", "expected"),
+    [
+        (FUNCTION, "", FUNCTION),
+        (f"Here:\n```python\n{FUNCTION}\n```\nDone.", "", FUNCTION),
+        (f"```python\n{FUNCTION}\n```\nUse it:\n```python\nprint(f(1))\n```", "f", FUNCTION),
+        (f"```\n{FUNCTION}\n```\n```python\nf(1)\n```", "f", FUNCTION),
+        ("```python\nx = 1\n```\n```python\ny = 2\n```", "f", "y = 2"),
+        ("```python\nclass f:\n    pass\n```\n```python\nfoo = 1\n```", "f", "class f:\n    pass"),
+        ("```python\nf = lambda x: x\n```\n```python\nf(1)\n```", "f", "f = lambda x: x"),
+        (f"Cut at the limit:\n```python\n{FUNCTION}", "f", FUNCTION),
+        ("print(int(input()) * 2)", "", "print(int(input()) * 2)"),
+        ("def f(x):\n    return (x", "f", "def f(x):\n    return (x"),
+        ("I am sorry, I cannot help with that.", "f", ""), ("Sorry", "", ""), ("Sorry, no", "", ""), ("", "", ""),
+        ("We should import the numbers from the file.", "", ""), ("# nothing", "", ""),
+    ],
+)  # fmt: skip
+def test_the_program_in_a_text(text: str, entry: str, expected: str) -> None:
+    assert code_in(text, entry) == expected
+
+
+@given(st.text(max_size=200), st.text(max_size=5))
+def test_looking_for_a_program_never_raises(text: str, entry: str) -> None:
+    assert isinstance(code_in(text, entry), str)

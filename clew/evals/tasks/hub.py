@@ -17,6 +17,8 @@ it says what the schema was taken from instead; a schema that changed is a clear
 | aime2025 | math-ai/aime25 | test | the page's file list and public code that reads it; the columns are not verified |
 | aime | both of these | test | |
 | gpqa | Idavidrein/gpqa, gpqa_diamond | test (there: train) | the page's files and public code; needs an accepted licence |
+| humaneval | openai/openai_humaneval | test | the page |
+| mbpp | google-research-datasets/mbpp, sanitized | test, train, validation | the page |
 """  # noqa: E501 (a table)
 
 from __future__ import annotations
@@ -50,6 +52,7 @@ class Source:
 
 
 _TEST = {"test": "test"}
+_MBPP = {"test": "test", "train": "train", "validation": "validation"}
 _AIME_2024 = Source("HuggingFaceH4/aime_2024", hub_rows.aime, {"test": "train"}, prefix="aime2024")
 _AIME_2025 = Source("math-ai/aime25", hub_rows.aime, _TEST, prefix="aime2025")
 
@@ -66,6 +69,8 @@ SETS: Mapping[str, tuple[Source, ...]] = {
     "aime2025": (_AIME_2025,),
     "aime": (_AIME_2024, _AIME_2025),
     "gpqa": (Source("Idavidrein/gpqa", hub_rows.gpqa, {"test": "train"}, config="gpqa_diamond"),),
+    "humaneval": (Source("openai/openai_humaneval", hub_rows.humaneval, _TEST),),
+    "mbpp": (Source("google-research-datasets/mbpp", hub_rows.mbpp, _MBPP, config="sanitized"),),
 }
 
 

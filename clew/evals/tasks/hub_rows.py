@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from clew.errors import ConfigError
 from clew.evals.tasks.items import Gold, Item, Link
+from clew.scoring.cases import Assertion
 from clew.task import Task, TaskKind
 
 Row = Mapping[str, Any]
@@ -141,6 +142,31 @@ def gpqa(row: Row, key: str) -> Parsed:
     )
     item = Item(task=task, gold=Gold(answers=(LETTERS[order.index(0)],)), type=str(row.get("High-level domain") or ""))
     return Parsed(item)
+
+
+def humaneval(row: Row, key: str) -> Parsed:
+    """HumanEval: `prompt` (a signature with its docstring), `test` (a program that defines `check`), `entry_point`,
+    `task_id`."""
+    name = str(row.get("task_id") or key)
+    prompt = f"Complete this function.\n\n```python\n{_text(row, 'prompt', name)}\n```"
+    test = Assertion(code=_text(row, "test", name), entry=_text(row, "entry_point", name))
+    return Parsed(Item(task=Task(id=name, prompt=prompt, kind="code"), gold=Gold(tests=(test,))))
+
+
+def mbpp(row: Row, key: str) -> Parsed:
+    """MBPP, sanitized: `prompt`, `test_list` (asserts), `test_imports`, `task_id`; or full: `text`, `test_setup_code`.
+
+    The question shows the first assert, without which nobody knows what the function is called; all of them judge.
+    """
+    name = f"mbpp-{row['task_id']}" if row.get("task_id") is not None else key
+    asserts = [str(line).strip() for line in row.get("test_list") or ()]
+    if not asserts:
+        raise ConfigError(f"item {name!r} has no tests in the field 'test_list': choose another split")
+    before = "\n".join([str(row.get("test_setup_code") or ""), *map(str, row.get("test_imports") or ())]).strip()
+    tests = tuple(Assertion(code=f"{before}\n{line}".strip()) for line in asserts)
+    text = _text(row, "prompt" if "prompt" in row else "text", name)
+    prompt = f"{text}\n\nIt must pass this test:\n\n```python\n{asserts[0]}\n```"
+    return Parsed(Item(task=Task(id=name, prompt=prompt, kind="code"), gold=Gold(tests=tests)))
 
 
 def _item(

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from clew.errors import ConfigError
+from clew.scoring.cases import Case
 from clew.task import Task, TaskKind
 
 
@@ -28,13 +29,14 @@ class Link(BaseModel):
 class Gold(BaseModel):
     """What decides whether an answer is right. `answers`: any of them is right; none means that the question has no
     answer and saying so is right. `documents`: sources that hold the answer, as paths below the indexed folder.
-    `chain`: the links that lead to it."""
+    `chain`: the links that lead to it. `tests`: what a program must pass; without any, nobody can judge it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     answers: tuple[str, ...] = ()
     documents: tuple[str, ...] = ()
     chain: tuple[Link, ...] = ()
+    tests: tuple[Case, ...] = ()
 
 
 class Item(BaseModel):
@@ -61,19 +63,24 @@ class _Line(BaseModel):
     answers: tuple[str, ...] = ()
     documents: tuple[str, ...] = ()
     chain: tuple[Link, ...] = ()
+    tests: tuple[Case, ...] = ()
     hops: int | None = None
     type: str = ""
 
 
 def to_line(item: Item) -> str:
-    """`item` as one line of JSON: `id, prompt, kind, inputs, answers, documents, chain, hops, type`, defaults left out
-    (but `answers`, because an empty list says something)."""
+    """`item` as one line of JSON: `id, prompt, kind, inputs, answers, documents, chain, tests, hops, type`, defaults
+    left out (but `answers`, because an empty list says something)."""
     task, gold = item.task, item.gold
     line = _Line(
         id=task.id, prompt=task.prompt, kind=task.kind, inputs=task.inputs, answers=gold.answers,
-        documents=gold.documents, chain=gold.chain, hops=item.hops, type=item.type,
+        documents=gold.documents, chain=gold.chain, tests=gold.tests, hops=item.hops, type=item.type,
     )  # fmt: skip
     data = {"id": line.id, "prompt": line.prompt, **line.model_dump(mode="json", exclude_defaults=True)}
+    if gold.tests:
+        data["tests"] = [
+            test.model_dump(mode="json") for test in gold.tests
+        ]  # `kind` is a default that tells them apart
     return json.dumps({**data, "answers": list(gold.answers)}, ensure_ascii=False)
 
 
@@ -88,7 +95,7 @@ def from_line(text: str, where: str) -> Item:
             f"{where}: {field}: {first['msg']}: give one JSON object per line with id, prompt and answers"
         ) from None
     task = Task(id=line.id, prompt=line.prompt, kind=line.kind, inputs=line.inputs)
-    gold = Gold(answers=line.answers, documents=line.documents, chain=line.chain)
+    gold = Gold(answers=line.answers, documents=line.documents, chain=line.chain, tests=line.tests)
     return Item(task=task, gold=gold, hops=line.hops, type=line.type)
 
 

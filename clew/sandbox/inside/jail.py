@@ -54,6 +54,10 @@ def enter(settings: dict[str, Any], place: dict[str, Any]) -> dict[str, bool]:
         active[name] = tried and _works(partial(checked, "unshare", flag))
     if active["network"]:
         _works(_loopback_up)
+    if active["ipc"]:
+        # Memory of System V belongs to no process, and is as much as a folder may hold.
+        _works(lambda: _write("/proc/sys/kernel/shmall", str(settings["disk"] // 4096)))
+        _works(lambda: _write("/proc/sys/kernel/msgmni", "32"))
     if active["host name"]:
         _works(lambda: socket.sethostname("sandbox"))
     if active["processes"]:

@@ -27,6 +27,10 @@ SESSION_REPLY = struct.Struct("!16si")
 SESSION_REQUEST = struct.Struct("!16sI")
 
 
+class Misplaced(Exception):
+    """The files do not fit into the working directory."""
+
+
 def prepare(
     place: dict[str, Any], limits: dict[str, Any], stdio: tuple[int, int, int], keep: tuple[int, ...]
 ) -> list[int]:
@@ -66,7 +70,7 @@ def prepare(
 
 def receive(link: int, program: int, stdin: int, files: bool) -> bytes:
     """The program, of so many bytes, which is the first thing that comes through `link`. Then come the bytes of its
-    standard input, and with `files` a tar archive, which is unpacked into the working directory."""
+    standard input, and with `files` a tar archive, which is unpacked into the working directory. Raises `Misplaced`."""
     with os.fdopen(link, "rb") as stream:
         source = stream.read(program)
         given = os.memfd_create("stdin")
@@ -75,7 +79,10 @@ def receive(link: int, program: int, stdin: int, files: bool) -> bytes:
         os.dup2(given, 0)
         os.close(given)
         if files:
-            _unpack(stream)
+            try:
+                _unpack(stream)
+            except (OSError, ValueError) as error:
+                raise Misplaced(str(error)) from error
     return source
 
 
@@ -92,8 +99,11 @@ def run_command(argv: list[str]) -> NoReturn:
         signal.signal(number, signal.SIG_DFL)
     try:
         os.execvpe(argv[0], argv, os.environ)
+    except ValueError:
+        os.write(2, f"{argv[0]!r}: its words are no text\n".encode())
+        os._exit(NOT_EXECUTABLE)
     except OSError as error:
-        os.write(2, f"{argv[0]}: {error.strerror}\n".encode())
+        os.write(2, f"{argv[0]}: {error.strerror}\n".encode("utf-8", "backslashreplace"))
         os._exit(NOT_FOUND if error.errno == errno.ENOENT else NOT_EXECUTABLE)
 
 
@@ -170,9 +180,9 @@ def execute(source: str, name: str, namespace: dict[str, Any], echo: bool = Fals
 
 
 def _explain(error: BaseException) -> None:
-    """The traceback of a program, without this module's own frame."""
+    """The traceback of a program, without the frames that led to it: of a program that is none, no frame is left."""
     frame = error.__traceback__
-    while frame is not None and frame.tb_frame.f_globals is globals():
+    while frame is not None and any(frame.tb_frame.f_globals is own for own in (globals(), vars(ast))):
         frame = frame.tb_next
     try:
         traceback.print_exception(type(error), error, frame)

@@ -22,11 +22,12 @@ from typing import Any, NoReturn
 from .frames import PREFIX, header_of, lengths, pack
 from .kept import PIECE, Kept, private
 from .leftovers import clean, collect
-from .program import SESSION_REPLY, SESSION_REQUEST, prepare, receive, run_command, run_program, run_session
+from .program import SESSION_REPLY, SESSION_REQUEST, Misplaced, prepare, receive, run_command, run_program, run_session
+from .refused import refusals, refuse
 from .system import PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, oom_kills, prctl
 
 LONGEST_BODY = 1 << 40
-READY = b"ready"
+READY, REFUSED = b"ready", b"files: "
 
 # What goes back to the host, each part in pieces.
 Parts = list[list[memoryview]]
@@ -45,7 +46,9 @@ def main(settings: dict[str, Any]) -> NoReturn:
     null = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(null, number)
-    Supervisor(place, *control).serve({"python": sys.version.split()[0], "active": active})
+    server = Supervisor(place, *control)
+    active["system calls"] = server.refused is not None
+    server.serve({"python": sys.version.split()[0], "active": active})
 
 
 class Session:
@@ -72,6 +75,7 @@ class Supervisor:
         self.place, self.control_in, self.control_out = place, control_in, control_out
         self.session: Session | None = None
         self.ended: dict[int, int] = {}
+        self.refused = refusals(memory=place["rlimits"])
         if place["alone"] and 1 not in (os.getpid(), os.getppid()):
             raise RuntimeError("a signal to all processes would be one to everybody's: this is no namespace of its own")
         prctl(PR_SET_CHILD_SUBREAPER, 1)
@@ -149,7 +153,9 @@ class Supervisor:
             _drain(descriptor, stream)
             os.close(descriptor)
         header = _ending(killed if status is None else status, seconds, status is None)
-        if said != READY:
+        if said.startswith(REFUSED):
+            header["files_refused"] = said[len(REFUSED) :].decode("utf-8", "replace")
+        elif said != READY:
             header["failed"] = said.decode("utf-8", "replace") or "its process was killed before it began"
         found = collect(self.place, request["collect"], limits["disk"])
         parts, cut = _output(kept)
@@ -160,15 +166,22 @@ class Supervisor:
         try:
             files, ready = prepare(self.place, request["limits"], stdio, (files, ready))
             program = receive(files, request["program"], request["stdin"], request["files"])
+            self._refuse()
             os.write(ready, READY)
             os.close(ready)
             if request["command"]:
                 run_command(json.loads(program))
             run_program(program.decode("utf-8", "surrogatepass"))
+        except Misplaced as error:
+            os.write(ready, REFUSED + str(error)[:4000].encode("utf-8", "replace"))
         except BaseException as error:
             os.write(ready, f"{type(error).__name__}: {error}"[:4000].encode("utf-8", "replace"))
         finally:
             os._exit(1)
+
+    def _refuse(self) -> None:
+        if self.refused is not None:
+            refuse(self.refused)
 
     def _forward(self, left: int, target: int) -> None:
         """Passes the body of a request on to the process that it is for, unread."""
@@ -224,6 +237,7 @@ class Supervisor:
         if pid == 0:
             try:
                 (link,) = prepare(self.place, request["limits"], (null, out[1], err[1]), (theirs.fileno(),))
+                self._refuse()
                 run_session(link, request["seed"])
             finally:
                 os._exit(1)

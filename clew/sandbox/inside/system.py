@@ -11,6 +11,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
+PR_SET_SECCOMP = 22
 PR_CAPBSET_DROP = 24
 PR_SET_NO_NEW_PRIVS = 38
 PR_SET_CHILD_SUBREAPER = 36
@@ -32,6 +33,10 @@ def checked(name: str, *arguments: Any) -> int:
 
 def prctl(option: int, value: int) -> None:
     checked("prctl", option, ctypes.c_ulong(value), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0))
+
+
+def prctl_pointer(option: int, value: int, data: bytes) -> None:
+    checked("prctl", option, ctypes.c_ulong(value), data, ctypes.c_ulong(0), ctypes.c_ulong(0))
 
 
 def become(user: int | None) -> None:

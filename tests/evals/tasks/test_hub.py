@@ -190,7 +190,7 @@ async def test_gpqa(tmp_path: Path) -> None:
 def test_names() -> None:
     assert set(names()) == {
         "arithmetic", "hotpotqa", "2wikimultihopqa", "musique", "bamboogle", "nq", "triviaqa", "gsm8k", "math500",
-        "aime2024", "aime2025", "aime", "gpqa",
+        "aime2024", "aime2025", "aime", "gpqa", "humaneval", "mbpp",
     }  # fmt: skip
 
 
