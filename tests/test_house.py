@@ -43,8 +43,8 @@ PUBLIC = {
     "clew.testing": "Call Fault Faulty Features PRESETS RandomText Reply Request Rule ScriptedSearcher ScriptedServer "
     "Template Unexpected anthropic_like_prefill hidden_reasoning openai vllm",
     "clew.cli": "main",
-    "clew.graphs": "Graph Steps best_of closed_book corag cot mixture_of_agents rag react reflexion remembering search_o1 "
-    "self_refine sets start vote",
+    "clew.graphs": "Graph Steps best_of closed_book corag cot mixture_of_agents rag react reflexion remembering "
+    "search_o1 self_refine sets start vote",
     "clew.sandbox": "Box DEFAULT_IMAGE Engine Execution Host ImageMissing Interpreter Limits Protection Sandbox "
     "SandboxFailed Session build gc run run_command sandbox session",
     "clew.training": "ChainRow Sampled chain_rows masked rows_of sample_chains write_rows",
