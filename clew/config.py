@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
+from urllib.parse import urlsplit
 
 from clew.errors import ConfigError
 
@@ -84,7 +85,7 @@ class Settings:
         """(name, value for people, origin) of every setting, secrets masked."""
         for name in NAMES:
             value = getattr(self, name)
-            text = "not set" if value is None else "set" if name in SECRETS else str(value)
+            text = "not set" if value is None else "set" if name in SECRETS else without_login(str(value))
             yield name, text, self.origin(name)
 
 
@@ -132,6 +133,14 @@ def load(
         if value is not None:
             take(name, value, "command line", "--" + name.replace("_", "-"))
     return Settings(**values, origins=origins)
+
+
+def without_login(address: str) -> str:
+    """`address` without the user name and password that a URL may hold."""
+    if "://" not in address or "@" not in address:
+        return address
+    parts = urlsplit(address)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def user_file(env: Mapping[str, str] | None = None) -> Path:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from clew.agents import doors, history, methods
-from clew.config import SECRETS, Settings, checked, load
+from clew.config import SECRETS, Settings, checked, load, without_login
 from clew.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -56,11 +56,12 @@ def _recipe(settings: Settings, through: doors.Doors, form: methods.Form) -> Rec
     if settings.origin("embedder") == "default":
         args["embedder"] = None
     args["form"] = form if form != "full" else None
-    return Recipe(BUILDER, {name: value for name, value in args.items() if value is not None})
+    return Recipe(BUILDER, {name: _public(value) for name, value in args.items() if value is not None})
 
 
 def _recorded(args: dict[str, Any], here: Settings) -> tuple[Settings, methods.Form]:
-    """The settings and the form of a recipe. Only where things live may be overridden, and only by the command line."""
+    """The settings and the form of a recipe. Only where things live may be overridden, and only by the command line; a
+    login of an address, which is in no recipe, comes from the settings that name the same address with one."""
     args = dict(args)
     form = args.pop("form", "full")
     unknown = sorted(set(args) - set(_SHAPE) - set(_PLACES))
@@ -69,10 +70,18 @@ def _recorded(args: dict[str, Any], here: Settings) -> tuple[Settings, methods.F
     if unknown:
         raise ConfigError(f"the run's recipe has unknown arguments {unknown}: a newer Clew wrote it, upgrade")
     known = {name: checked(name, value, f"the run's recipe: {name}") for name, value in args.items()}
-    moved = {name: getattr(here, name) for name in _PLACES if here.origin(name) == "command line"}
+    moved = {
+        name: getattr(here, name)
+        for name in _PLACES
+        if here.origin(name) == "command line" or (name in known and _public(getattr(here, name)) == known[name])
+    }
     secrets: dict[str, Any] = {name: getattr(here, name) for name in SECRETS}
     origins = dict.fromkeys(known, "recipe") | dict.fromkeys(moved, "command line")
     return Settings(**{"journal": here.journal, **known, **moved}, **secrets, origins=origins), form
+
+
+def _public(value: Any) -> Any:
+    return without_login(value) if isinstance(value, str) else value
 
 
 def budget(settings: Settings) -> Budget:
@@ -173,10 +182,10 @@ def fork(run_id: str, at: int, settings: Settings, *, journal: Journal) -> str:
             f"run {row.id!r} was not started by clew ask or clew solve: fork it in Python with clew.fork and "
             "clew.run(graph, ...)"
         )
-    given = {n: getattr(settings, n) for n in (*_SHAPE, *_PLACES) if settings.origin(n) == "command line"}
+    given = {n: _public(getattr(settings, n)) for n in (*_SHAPE, *_PLACES) if settings.origin(n) == "command line"}
     changed = {**row.recipe["args"], **given}
     if "store" in given:
-        changed["store"] = str(doors.place(settings))
+        changed["store"] = _public(str(doors.place(settings)))
     child = fork_run(row.id, at, journal=journal)
     journal.update_run(child, recipe={"builder": BUILDER, "args": changed})
     return child

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clew.agents import ask, doors, methods
-from clew.config import NAMES, PREFIX, SECRETS, Settings
+from clew.config import NAMES, PREFIX, SECRETS, Settings, without_login
 from clew.errors import ConfigError, ModelError
 from clew.evals import report
 from clew.evals.plan import Plan
@@ -31,7 +31,7 @@ OUT = Path(".clew") / "evals"
 # Settings that are options of `clew eval`; others stand in its command as variables.
 OPTIONS = (
     "model", "api_base", "reader_model", "temperature", "max_tokens", "timeout", "store", "embedder", "rerank",
-    "memory", "sandbox", "image", "journal",
+    "sandbox", "image", "journal",
 )  # fmt: skip
 # Limits belong to a pass, not to what is evaluated; the method is a graph's own.
 _LEFT_OUT = ("method", "budget_tokens", "budget_usd", "budget_seconds")
@@ -90,7 +90,7 @@ def prepare(wanted: Wanted, settings: Settings) -> Prepared:
         if equipped.computes:
             decides[spec.text]["sandbox"] = through.sandbox.name
         if equipped.remembers:
-            decides[spec.text]["memory"] = str(doors.memory_place(settings))
+            decides[spec.text]["memory"] = _memory(through, tasks)
     plan = Plan(
         tasks, graphs, repeats=wanted.repeats, seed=wanted.seed, decides=decides, model=settings.model or "",
         command=command(wanted, settings),
@@ -168,9 +168,9 @@ def command(wanted: Wanted, settings: Settings) -> str:
         if settings.origin(name) == "default" or name in SECRETS or name in _LEFT_OUT or value is None:
             continue
         if name in OPTIONS:
-            words += ["--" + name.replace("_", "-"), str(value)]
+            words += ["--" + name.replace("_", "-"), without_login(str(value))]
         else:
-            variables.append(f"{PREFIX}{name.upper()}={shlex.quote(str(value))}")
+            variables.append(f"{PREFIX}{name.upper()}={shlex.quote(without_login(str(value)))}")
     given = {"split": wanted.split, "limit": wanted.limit, "out": wanted.out}
     for option, setting in given.items():
         if setting is not None:
@@ -243,6 +243,15 @@ def _contents(
             f"clew index {documents}{store}"
         )
     return held
+
+
+def _memory(through: doors.Doors, tasks: TaskSet) -> str:
+    """What an evaluation may see of the memory; whatever it writes leaves that as it is."""
+    store = through.memory.store
+    try:
+        return store.digest(tasks.identity)
+    finally:
+        store.close()  # others may use it until the evaluation begins
 
 
 def _warning(pages: dict[str, str], tasks: TaskSet) -> str:

@@ -101,10 +101,11 @@ class Ledger:
         self.held = FREE
         self._limits = list(budget.limits())
 
-    def check(self, asked: Cost) -> None:
-        """Raises `Refused` when `asked` does not fit what is left."""
+    def check(self, asked: Cost, in_flight: bool = True) -> None:
+        """Raises `Refused` when `asked` does not fit what is left; `in_flight` says whether what is reserved counts."""
+        reserved = self.reserved if in_flight else FREE
         for name, limit in self._limits:
-            parts = [getattr(part, name) for part in (asked, self.spent, self.possibly, self.reserved, self.held)]
+            parts = [getattr(part, name) for part in (asked, self.spent, self.possibly, reserved, self.held)]
             if not parts[0] and parts[0] is not None:
                 continue
             if None in parts:

@@ -96,7 +96,10 @@ async def _concluded(
 ) -> Answer:
     """The answer of a live run, however it ends; `ending` gets the columns that say so."""
     try:
-        answer = await _answer(live, graph, given, config, stream)
+        try:
+            answer = await _answer(live, graph, given, config, stream)
+        finally:
+            await live.end()
     except ClewError as error:
         ending |= {"status": "error", "error": str(error)}
         raise

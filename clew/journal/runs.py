@@ -44,13 +44,14 @@ class Effect:
     replayed: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Trying:
-    """An effect in flight, and the node execution that asked for it."""
+    """An effect in flight, or waiting for room in the budget, and the node execution that asked for it."""
 
     key: str
     execution: object
     ended: asyncio.Event
+    reserve: Cost = FREE
 
 
 class Run:
@@ -91,6 +92,7 @@ class Run:
                 self._hold(row, row.reserve).renew()
         self._watch = watch
         self._asked = 0
+        self._over = False
         self._askers: dict[str, object] = {}
         self._in_flight: dict[tuple[str, ...], _Trying] = {}
         self._transcripts: OrderedDict[str, Transcript] = OrderedDict()
@@ -197,6 +199,8 @@ class Run:
         """See the module function `effect`."""
         request, transcripts = self._request(kind, request)
         parent = inside[0] if (inside := inside_of.get()) else ""
+        if self._over and not parent:
+            raise asyncio.CancelledError(f"the run {self.id!r} is over")
         address, base, execution = self._address(kind, request, within=parent)
         await self._side_by_side(address, base, execution)
         if hold is not None:
@@ -208,26 +212,48 @@ class Run:
             await self._until_cancelled(known)
         if self.mode != "live":
             self._miss(address)
+        trying = self._in_flight[base] = _Trying(address.key, execution, asyncio.Event())
         try:
-            self.ledger.check(reserve)
-            if self._seconds_left() == 0:
-                raise Refused("seconds", f"all {self.budget.seconds:g} s are used")
-        except Refused as refusal:
-            self._refuse(address, known, request, refusal)
-            raise
-        row = self.record.start(address, known, request, reserve, transcripts, parent or None)
-        self.ledger.reserve(reserve)
-        trying = self._in_flight[base] = _Trying(row.key, execution, asyncio.Event())
-        try:
+            await self._room(reserve, nested=bool(parent))
+            row = self.record.start(address, known, request, reserve, transcripts, parent or None)
+            self.ledger.reserve(reserve)
+            trying.reserve = reserve
             self._tell("started", row, request=request)
             end = await self._try(kind, (row.key, row.unknowns), perform, reserve, cost)
             self._settle(row, end, reserve)
+        except Refused as refusal:
+            self._refuse(address, known, request, refusal)
+            raise
         finally:
             del self._in_flight[base]
             trying.ended.set()
         if end.error is not None:
             raise end.error
         return Effect(row.key, end.outcome, end.spent, False)
+
+    async def _room(self, reserve: Cost, nested: bool) -> None:
+        """Returns when `reserve` fits the budget. What calls in flight have reserved is mostly given back when they
+        end, so that money which only they keep is waited for. Raises `Refused`."""
+        while True:
+            if self._seconds_left() == 0:
+                raise Refused("seconds", f"all {self.budget.seconds:g} s are used")
+            try:
+                return self.ledger.check(reserve)
+            except Refused as refusal:
+                # An effect inside of another one would wait for that.
+                limit = "" if nested or refusal.limit not in ("tokens", "usd") else refusal.limit
+                ends = [one.ended for one in self._in_flight.values() if limit and getattr(one.reserve, limit)]
+                if not ends:
+                    raise
+                self.ledger.check(reserve, in_flight=False)
+            await ends[0].wait()
+
+    async def end(self) -> None:
+        """No effect begins any more. Those that a failure beside them left in flight (LangGraph's ToolNode does so) end
+        and are recorded first; a run that is stopped does not wait."""
+        self._over = True
+        while self._in_flight and not self._stopping():
+            await next(iter(self._in_flight.values())).ended.wait()
 
     def _request(self, kind: str, request: dict[str, Any]) -> tuple[dict[str, Any], list[Transcript]]:
         """The request as it is recorded, with transcripts as their heads, and those transcripts."""

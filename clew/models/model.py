@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from clew.config import without_login
 from clew.errors import ConfigError, ModelError, ModelNotFound, ModelRequestRejected, Unsupported
 from clew.journal import Cost, Hold, Run, Transcript, current, register_secret, scope
 from clew.journal.attempt import inside_of
@@ -107,8 +108,7 @@ class Model:
             return "this process"
         if base is None:
             return f"provider {pricing.provider_of(self.name) or 'unknown'}"
-        parts = urlsplit(base)
-        return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
+        return urlsplit(without_login(base))._replace(query="").geturl()
 
     @property
     def _in_process(self) -> bool:

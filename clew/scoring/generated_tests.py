@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import ast
 import asyncio
-import builtins
 import doctest
 import re
 from collections.abc import Awaitable, Callable, Sequence
@@ -29,10 +28,11 @@ from clew.task import Answer, Task
 PROMPT = """\
 You write tests for a program that somebody else will write from a description. You see only the description.
 
-Write {n} lines. Each line is one Python assertion that calls `{entry}` with literal arguments and compares the result \
-with a literal value, on one line. Work out each value by hand from the description, and leave out what you are not \
-sure of. Begin with usual cases, then go to the edges: empty, one element, negative, equal, very large. Do not write \
-the program itself.
+Write up to {n} lines. Each line is one Python assertion that calls `{entry}` with literal arguments and compares the \
+result with a literal value, on one line. Begin with usual cases and with what is special about this task, then go to \
+the edges that it has: empty, one element, negative, equal, very large. Work out each value by hand from the \
+description, in a few words before the block if you like, and leave out what you are not sure of. Do not write the \
+program itself.
 
 Example. For a function `middle(numbers)` that returns the median of a list:
 ```python
@@ -47,13 +47,14 @@ The description:
 {description}
 </description>
 
-Write the {n} lines in one block that begins with ```python and ends with ```."""
+End with the lines in one block that begins with ```python and ends with ```."""
 
 NO_TESTS = "there are no tests for this task: the model wrote none that can be used, and the task shows no examples"
 NO_ENTRY = (
     "there are no tests for this task: it names no function that they could call, as in `f(x)`; "
     "inputs['entry_point'] says it, too"
 )
+A_GUESS = "These tests were written by a model from the task alone; one of them may be wrong."
 DISAGREEMENT = "no test is passed by most candidates: the tests say nothing about them"
 
 # Fewer programs than this say nothing about a test.
@@ -74,7 +75,14 @@ _NAMED = tuple(
         ),
     )
 )
-_KNOWN = frozenset(vars(builtins)) | {"math"}
+# What an expected value may be computed with: nothing that acts, or that looks around.
+_KNOWN = frozenset(
+    {
+        "abs", "all", "any", "bool", "bytes", "chr", "complex", "dict", "divmod", "enumerate", "float", "frozenset",
+        "int", "len", "list", "map", "math", "max", "min", "ord", "pow", "range", "repr", "reversed", "round", "set",
+        "sorted", "str", "sum", "tuple", "zip",
+    }
+)  # fmt: skip
 
 
 class GeneratedTests:
@@ -83,11 +91,11 @@ class GeneratedTests:
     tests with the values obtained (see `clew.scoring.cases.SuiteReport`).
 
     The function is `inputs["entry_point"]`, else the last one that `inputs["starter_code"]` or the prompt defines, or
-    the first that the prompt calls (`f(x)`, function f(x), f(x)) or says is called so. Kept are assertions that parse,
-    call it and use no other name; equal ones count once. Without any, the examples of a docstring (`>>> f(1)`) are the
-    tests; without these, as when the budget has no room, a program cannot be judged (`unknown`): no test is never a
-    pass. Among three or more candidates, tests that most of them fail are left out (agreement, as in CodeT). An answer
-    without code is wrong.
+    the first that the prompt calls (`f(x)`, function f(x), f(x)) or says is called so. Kept are assertions that parse
+    and compare what it returns with a value, with nothing but it and pure builtins; equal ones count once. Without any,
+    the examples of a docstring (`>>> f(1)`) are the tests; without these, as when the budget has no room, a program
+    cannot be judged (`unknown`): no test is never a pass. Among three or more candidates, tests that most of them fail
+    are left out (agreement, as in CodeT). An answer without code is wrong.
 
     A note `generated_tests` holds the tests and where they come from: `model`, `docstring` or `none`.
 
@@ -233,7 +241,12 @@ def agreed(reports: Sequence[SuiteReport]) -> list[int]:
 def _verdict(report: SuiteReport, kept: Sequence[int]) -> Verdict:
     if not kept:
         return Verdict(value=None, feedback=DISAGREEMENT)
-    return SuiteReport(tuple(report.results[test] for test in kept)).verdict()
+    verdict = SuiteReport(tuple(report.results[test] for test in kept)).verdict()
+    return (
+        verdict
+        if verdict.label == "right"
+        else verdict.model_copy(update={"feedback": f"{A_GUESS}\n{verdict.feedback}"})
+    )
 
 
 def _assertion(code: str) -> ast.expr | None:
@@ -245,13 +258,40 @@ def _assertion(code: str) -> ast.expr | None:
 
 
 def _about(test: ast.expr, entry: str) -> bool:
+    """Whether `test` can fail by what `entry` returns, and uses nothing else: it compares a value made of a call with
+    one that is not, or is `entry(...)`, `not entry(...)`, `math.isclose(entry(...), ...)`, or several of these."""
+    names = {node.id for node in ast.walk(test) if isinstance(node, ast.Name)}
+    attributes = (node for node in ast.walk(test) if isinstance(node, ast.Attribute) and node.attr.startswith("_"))
+    if not names <= _KNOWN | {entry} | _bound(test) or any(attributes):
+        return False
+    return _asks(test, entry)
+
+
+def _asks(test: ast.expr, entry: str) -> bool:
+    if isinstance(test, ast.BoolOp):
+        return isinstance(test.op, ast.And) and all(_asks(part, entry) for part in test.values)
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        return _asks(test.operand, entry)
+    if isinstance(test, ast.Compare):
+        return len(test.ops) == 1 and _calls(test.left, entry) != _calls(test.comparators[0], entry)
+    if isinstance(test, ast.Call) and ast.unparse(test.func) == "math.isclose":
+        return len(test.args) == 2 and _calls(test.args[0], entry) != _calls(test.args[1], entry)
+    return isinstance(test, ast.Call) and getattr(test.func, "id", None) == entry
+
+
+def _calls(value: ast.expr, entry: str) -> bool:
+    """Whether `value` is made of a call of `entry`; one inside of a function that nobody calls does not count."""
+    if isinstance(value, ast.Lambda | ast.GeneratorExp):
+        return False
+    if isinstance(value, ast.Call) and getattr(value.func, "id", None) == entry:
+        return True
+    return any(_calls(part, entry) for part in ast.iter_child_nodes(value) if isinstance(part, ast.expr))
+
+
+def _bound(test: ast.expr) -> set[str]:
     nodes = list(ast.walk(test))
-    bound = {node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
-    bound |= {node.arg for node in nodes if isinstance(node, ast.arg)}
-    read = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-    called = any(isinstance(node, ast.Call) and getattr(node.func, "id", None) == entry for node in nodes)
-    same = isinstance(test, ast.Compare) and ast.dump(test.left) == ast.dump(test.comparators[0])
-    return called and not same and read - bound - {entry} <= _KNOWN
+    stored = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return stored | {node.arg for node in nodes if isinstance(node, ast.arg)}
 
 
 _done: WeakKeyDictionary[Run, dict[str, list[Assertion]]] = WeakKeyDictionary()

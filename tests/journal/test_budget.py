@@ -194,6 +194,46 @@ def saver(n: int, *, stop: int | None = None) -> Any:
     return single(node)
 
 
+async def test_calls_side_by_side_wait_for_what_others_only_reserve(journal: Journal) -> None:
+    """Each may take 60 of 100 tokens and takes 10: as many are made as fit one after the other."""
+    largest = 0
+
+    async def call(i: int) -> str:
+        async def perform() -> dict[str, Any]:
+            nonlocal largest
+            largest = max(largest, current().ledger.reserved.tokens or 0)
+            await asyncio.sleep(0)
+            return {}
+
+        with scope("call", i):
+            try:
+                await effect("act", {"i": i}, perform, reserve=Cost(tokens=60), cost=lambda _: Cost(tokens=10))
+            except Refused as refusal:
+                return refusal.limit
+            return "done"
+
+    async def node(state: dict[str, Any]) -> dict[str, Any]:
+        return {"text": " ".join(await asyncio.gather(*map(call, range(8))))}
+
+    answer = await clew.run(single(node), "task", journal=journal, run_id="r", budget=Budget(tokens=100))
+    assert answer.text == " ".join(["done"] * 5 + ["tokens"] * 3)  # with 50 spent, 60 do not fit any more
+    assert largest == 60
+    assert (await replay("r", journal=journal, graph=single(node))).same
+
+
+async def test_a_call_inside_of_another_does_not_wait_for_it(journal: Journal) -> None:
+    async def outer() -> dict[str, Any]:
+        with scope("inner"), pytest.raises(Refused):
+            await spend(1, Cost(tokens=60))
+        return {}
+
+    async def node(state: dict[str, Any]) -> dict[str, Any]:
+        await effect("act", {"i": 0}, outer, reserve=Cost(tokens=60))
+        return {"text": "done"}
+
+    assert (await clew.run(single(node), "task", journal=journal, budget=Budget(tokens=100))).text == "done"
+
+
 async def test_what_is_held_is_there_for_the_final_call(journal: Journal) -> None:
     answer = await clew.run(saver(9), "t", journal=journal, budget=Budget(tokens=100))
     assert answer.text == "2 False 0 90"

@@ -299,3 +299,28 @@ async def test_examples_are_read(text: str, found: list[str]) -> None:
 )
 async def test_the_entry_point_is_found(task: Task, name: str) -> None:
     assert entry_point(task) == name
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '(f(1) == 2, "one is two")', "f(1) == 2 or True", "[f(1)]", "(lambda: f(1))", "all(f(x) == 1 for x in [])",
+        "isinstance(f(1), object)", "f'{f(1)}'", "2 == f(1) == f(1)", "f(1) == f(1)", "exec('f(1)') is None",
+        "__import__('os').getcwd() != f(1)", "open('/etc/passwd').read() != f(1)", "f(1).__class__ != 3", "f != 2",
+        "(lambda: f(1)) != 2", "1 == 1",
+    ],
+)  # fmt: skip
+async def test_assertions_that_say_nothing_are_left_out(text: str) -> None:
+    assert assertions(f"assert {text}", "f") == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "f(1) == 2", "2 == f(1)", "f(1)", "not f([])", "abs(f(1) - 2) < 1e-09", "math.isclose(f(1), 2.0)",
+        "sorted(f([2, 1])) == [1, 2]", "f(1) == 2 and f(2) == 3", "f(1) is None", "[f(x) for x in range(2)] == [0, 1]",
+        "f('a' * 3) == 'b' * 3", "f(1)[0] == 2", "2 in f(1)", "len(f(1)) > 0",
+    ],
+)  # fmt: skip
+async def test_assertions_that_compare_are_kept(text: str) -> None:
+    assert len(assertions(f"assert {text}", "f")) == 1

@@ -34,8 +34,9 @@ You help someone who works on a task in several attempts. The last attempt did n
 the task: write down what the next attempt must know.
 
 Find the one decision in the attempt that led to the failure; it must be something that you can point at, in the words \
-of the attempt or of the feedback. Then say how to go about the task instead, in concrete steps. Give no final answer \
-and write no program.
+of the attempt or of the feedback. Then say how to go about the task instead, in concrete steps. Feedback can be \
+mistaken: if it contradicts the task, as a test with a wrong expectation does, that is the cause, and the plan is to \
+keep what is right. Give no final answer and write no program.
 
 Write exactly these five lines in the first person, each of at most two sentences:
 Symptom: what failed, as the feedback shows it
@@ -199,10 +200,13 @@ def _labelled(reply: str) -> dict[str, str]:
     found = list(_LABEL.finditer(reply))
     ends = [*(match.start() for match in found[1:]), len(reply)]
     # Said twice, the last one counts: a model may go through the example first.
-    return {
-        _name(match[1]): reply[match.end() : end].strip().strip("*_`").strip()
-        for match, end in zip(found, ends, strict=False)
-    }
+    return {_name(match[1]): _bare(reply[match.end() : end]) for match, end in zip(found, ends, strict=False)}
+
+
+def _bare(value: str) -> str:
+    """`value` without the emphasis, or the backticks, that stand around all of it."""
+    value = value.strip().strip("*_").strip()
+    return value[1:-1].strip() if re.fullmatch(r"`[^`]*`", value) else value
 
 
 def _json(reply: str) -> dict[str, str]:

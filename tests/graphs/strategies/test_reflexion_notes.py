@@ -309,3 +309,8 @@ async def test_words_that_a_hint_took_away_are_shown_once() -> None:
             assert (await clew.run(graph, QUESTION)).candidates[0].text == "41"
         attempt = reflections(server)[0].partition("<attempt>")[2].partition("</attempt>")[0]
         assert attempt.count("Surely 40") == 1 and attempt.count("print(41)") == 1 and DOUBT.text in attempt
+
+
+def test_backticks_stay_balanced() -> None:
+    found = read("Evidence: `for x in xs` and `return 3`\nPlan: **`first`**", QUESTION, 500)
+    assert found.fields == {"evidence": "`for x in xs` and `return 3`", "plan": "first"}

@@ -1,0 +1,118 @@
+"""The repository that a workspace is copied from. Nothing is written there, and nothing that it sets is started."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from clew.errors import RepositoryError
+
+from .git import git
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A repository on this host. `work_tree` is None for a bare one; `index` is that of the work tree."""
+
+    git_dir: Path
+    objects: Path
+    index: Path
+    work_tree: Path | None
+    format: str
+
+    @classmethod
+    def find(cls, repo: Path) -> Source:
+        """The repository at the folder `repo`, or around it. Raises `RepositoryError` when there is none."""
+        if not repo.is_dir():
+            raise RepositoryError(f"{str(repo)!r} is no folder: give the folder of a git repository")
+        asked = (
+            "--git-dir",
+            "--git-path",
+            "objects",
+            "--git-path",
+            "index",
+            "--show-object-format",
+            "--is-bare-repository",
+        )
+        out = git("rev-parse", "--path-format=absolute", *asked, cwd=repo).decode("utf-8", "surrogateescape")
+        git_dir, objects, index, form, bare = out.splitlines()
+        top = None
+        if bare == "false" and Path(index).exists():
+            shown = git("rev-parse", "--path-format=absolute", "--show-toplevel", cwd=repo)
+            top = Path(shown.decode("utf-8", "surrogateescape").removesuffix("\n"))
+        return cls(Path(git_dir), Path(objects), Path(index), top, form)
+
+    def commit(self, name: str) -> str:
+        """The full id of the commit that `name` means. Raises `RepositoryError` when it means none."""
+        try:
+            return self._ask("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+        except RepositoryError:
+            raise RepositoryError(
+                f"{name!r} is no commit of the repository at {str(self.git_dir)!r}: give an id, a tag or a branch of it"
+            ) from None
+
+    def tree(self, commit: str) -> str:
+        """The id of the commit's tree."""
+        return self._ask("rev-parse", "--verify", f"{commit}^{{tree}}")
+
+    def tag(self, commit: str) -> str:
+        """The nearest tag at or before the commit, "" when there is none."""
+        try:
+            return self._ask("describe", "--tags", "--abbrev=0", commit)
+        except RepositoryError:
+            return ""
+
+    def tracked(self, git_dir: Path) -> str:
+        """The tree of all tracked files as they are in the work tree, written into the repository `git_dir`.
+
+        The copy of the index keeps its time: by it git tells which files may have changed, and reads only those.
+        """
+        assert self.work_tree is not None
+        index = git_dir / "index"
+        shutil.copy2(self.index, index)
+        environment = {
+            **self._objects(),
+            "GIT_DIR": str(git_dir),
+            "GIT_INDEX_FILE": str(index),
+            "GIT_WORK_TREE": str(self.work_tree),
+        }
+        try:
+            # Submodules are passed over: git would start a git of their own configuration in them.
+            asked = ("diff-files", "-z", "--raw", "--ignore-submodules=all", "--no-ext-diff")
+            raw = git(*asked, cwd=self.work_tree, environment=environment).split(b"\0")
+            gone: list[bytes] = []
+            changed: list[bytes] = []
+            for header, path in zip(raw[0::2], raw[1::2], strict=False):
+                if header.endswith(b"U"):
+                    raise RepositoryError(
+                        f"an unresolved merge of {path.decode(errors='replace')!r}: end it, or name a commit"
+                    )
+                (gone if header.endswith(b"D") else changed).append(path)
+            update, none = ("update-index", "-z"), b"0" * (64 if self.format == "sha256" else 40)
+            lines = b"".join(b"0 %s\t%s\0" % (none, path) for path in gone)
+            git(*update, "--index-info", cwd=self.work_tree, stdin=lines, environment=environment)
+            paths = b"".join(path + b"\0" for path in changed)
+            git(*update, "--stdin", cwd=self.work_tree, stdin=paths, environment=environment)
+            return git("write-tree", cwd=self.work_tree, environment=environment).decode().strip()
+        finally:
+            index.unlink()
+
+    def copy(self, tree: str, git_dir: Path) -> None:
+        """Packs all objects of a tree, and no others, into the repository `git_dir`."""
+        pack = str(git_dir / "objects" / "pack" / "pack")
+        git(
+            "pack-objects",
+            "--revs",
+            "--quiet",
+            pack,
+            cwd=git_dir,
+            stdin=f"{tree}\n".encode(),
+            environment=self._objects(),
+        )
+
+    def _objects(self) -> dict[str, str]:
+        return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": str(self.objects)}
+
+    def _ask(self, *arguments: str) -> str:
+        return git(*arguments, cwd=self.git_dir, environment={"GIT_DIR": str(self.git_dir)}).decode().strip()

@@ -1,0 +1,289 @@
+"""A repository's tests: found and run by its own runner in the sandbox, at the base commit and with candidates.
+
+After sections 7a to 8d of the specification of Agentless. Differs from the released code, which runs the tests that a
+benchmark's gold patch names, and counts a run without a report as no failure: here tests are those that the runner
+collects at the base commit, and a run that does not come to its end is an error for each of its tests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from hashlib import sha256
+from importlib import resources
+from pathlib import PurePosixPath
+from typing import Any, Literal
+
+from clew.errors import ConfigError, NotText, PatchRefused
+from clew.journal import scope
+from clew.sandbox.door import run_command
+from clew.sandbox.types import Execution, Limits, MiB, Sandbox
+
+from .coverage import Coverage
+from .inside.runner import RESULT
+from .reports import Told, incomplete, report_of_exit_code, report_of_junit, report_of_pytest, told
+from .repository import Workspace
+from .structure import is_test
+from .types import Change, TestReport
+
+Kind = Literal["pytest", "junit", "exit_code"]
+LIMITS = Limits(seconds=1200, memory=2048 * MiB, processes=256, disk=512 * MiB)
+ALL = "all tests"
+# Files that decide how tests are found and judged, beside the tests themselves.
+_DECIDES = re.compile(
+    r"(?:^|/)(?:conftest\.py|pytest\.ini|\.pytest\.ini|tox\.ini|setup\.cfg|pyproject\.toml|\.coveragerc"
+    r"|sitecustomize\.py|usercustomize\.py|[^/]*\.pth)$"
+)
+# Ids are relative to the root of the repository, whatever its configuration; one broken file hides no other.
+_PYTEST = ("--rootdir=.", "-p", "clew_watch", "-p", "no:cacheprovider", "--continue-on-collection-errors")
+_RUN = ("--junitxml={report}", "-o", "junit_family=xunit2", "--maxfail=0")
+
+
+@dataclass(frozen=True)
+class Suite:
+    """How a repository is tested.
+
+    command       words of the command, run in the repository's root
+    kind          pytest: selected by id, with a report of its own; junit: another runner that writes JUnit files;
+                  exit_code: any command, of which nothing is known but its exit code
+    reports       patterns of the JUnit files, below the root (kind junit)
+    setup         commands to run before, in the same place
+    environment   variables to add
+    python_path   folders that go on PYTHONPATH where they exist
+    limits        of the whole run; default 1200 s, 2 GiB, 512 MiB of disk
+    test_seconds  of one test (kind pytest), default 60
+    """
+
+    command: tuple[str, ...] = ("python3", "-m", "pytest")
+    kind: Kind = "pytest"
+    reports: tuple[str, ...] = ()
+    setup: tuple[tuple[str, ...], ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    python_path: tuple[str, ...] = ("src", "lib")
+    limits: Limits = LIMITS
+    test_seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        if not self.command:
+            raise ConfigError("a suite without a command runs no test: give its words")
+        if (self.kind == "junit") != bool(self.reports):
+            raise ConfigError(
+                f"kind={self.kind!r}, reports={self.reports!r}: 'junit', and no other kind, needs patterns"
+            )
+        if not self.test_seconds > 0:
+            raise ConfigError(f"test_seconds={self.test_seconds!r} is no time: give a number above 0")
+
+    @classmethod
+    def of(cls, command: str, reports: Sequence[str] = (), setup: Sequence[str] = (), **more: Any) -> Suite:
+        """From what a person writes in one line, split as by a shell, without one: `pytest -q tests`,
+        `mvn test` with `reports=["**/surefire-reports/*.xml"]`. Without `reports`, a command that names pytest is
+        pytest's, any other is known by its exit code. Raises `ConfigError`."""
+        try:
+            words = tuple(shlex.split(command))
+            before = tuple(tuple(shlex.split(line)) for line in setup)
+        except ValueError as error:
+            raise ConfigError(f"{command!r} is no command: {error}") from None
+        pytests = any(PurePosixPath(word).name in ("pytest", "py.test") for word in words)
+        kind: Kind = "junit" if reports else "pytest" if pytests else "exit_code"
+        return cls(words, kind, tuple(reports), before, **more)
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """The ids of all tests, and the files that could not be `broken` into tests, with why. `why` tells why there are no
+    tests at all."""
+
+    tests: tuple[str, ...]
+    broken: Mapping[str, str] = field(default_factory=dict)
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Base:
+    """How tests ended before any change, twice. `flaky` ones ended in two ways, or in error in one of the runs, and
+    say nothing about a candidate; skipped ones are in none. `complete` is that of both runs together."""
+
+    passing: tuple[str, ...]
+    failing: tuple[str, ...]
+    flaky: tuple[str, ...]
+    complete: bool
+    report: TestReport
+
+
+async def discover(sandbox: Sandbox, suite: Suite, workspace: Workspace) -> Discovery:
+    """The tests that the runner itself finds. For a suite of another kind than pytest's they show when it runs: the
+    report of the first run names them. One effect of kind `program`. Raises `SandboxFailed`, `Refused`."""
+    if suite.kind != "pytest":
+        report = await run_suite(sandbox, suite, workspace)
+        names = tuple(result.name for result in report.results) if report.complete else ()
+        return Discovery(names, {}, "" if names else report.output or "the tests left no result")
+    words = (*suite.command, *_PYTEST, "--collect-only", "-q")
+    execution, found = await _performed(sandbox, suite, workspace, words, None, False)
+    why = incomplete(execution, found)
+    if found is None or why:
+        return Discovery((), {}, why)
+    if not found.sealed:
+        said = (execution.stderr.strip() or execution.stdout.strip())[-500:]
+        return Discovery((), found.broken, f"pytest did not come to its end (exit code {found.exit}): {said}")
+    return Discovery(found.tests, found.broken, "" if found.tests else "pytest finds no tests")
+
+
+async def run_suite(
+    sandbox: Sandbox, suite: Suite, workspace: Workspace, tests: Sequence[str] | None = None
+) -> TestReport:
+    """Runs tests of a workspace, all of them for `tests=None`, as one effect of kind `program`.
+
+    Pytest runs just these; another runner runs as always, and its results of these are kept. Whatever tests do is in
+    the report. Raises `SandboxFailed`, `Refused`, and `ConfigError` when pytest is to run tests that nobody named.
+    """
+    return (await run_covered(sandbox, suite, workspace, tests, cover=False))[0]
+
+
+async def run_covered(
+    sandbox: Sandbox, suite: Suite, workspace: Workspace, tests: Sequence[str] | None = None, *, cover: bool = True
+) -> tuple[TestReport, Coverage]:
+    """As `run_suite`, with the lines that each test ran; none but for pytest. It is several times slower."""
+    if suite.kind != "pytest":
+        execution, found = await _performed(sandbox, suite, workspace, suite.command, None, False)
+        if suite.kind == "junit":
+            return report_of_junit(execution, found, tests), Coverage()
+        return report_of_exit_code(execution, found, ALL), Coverage()
+    if not tests:
+        raise ConfigError("pytest is to run no test: discover them first")
+    files = dict.fromkeys(re.sub("^-", "./-", test.partition("::")[0]) for test in tests)
+    words = (*suite.command, *_PYTEST, *_RUN, *files)
+    execution, found = await _performed(sandbox, suite, workspace, words, tests, cover)
+    report = report_of_pytest(execution, found, tests)
+    covered = found.covered if found is not None and report.complete else None
+    return report, covered or Coverage()
+
+
+async def run_base(sandbox: Sandbox, suite: Suite, workspace: Workspace, tests: Sequence[str] | None = None) -> Base:
+    """Runs tests twice on a workspace without a change, to set apart those that cannot be relied upon."""
+    reports = []
+    for n in range(2):
+        with scope("base", n):
+            reports.append(await run_suite(sandbox, suite, workspace, tests))
+    outcomes: dict[str, list[str]] = {}
+    for result in (result for report in reports for result in report.results):
+        outcomes.setdefault(result.name, []).append(result.outcome)
+    same = {name: both[0] for name, both in outcomes.items() if len(both) == 2 and both[0] == both[1]}
+    return Base(
+        passing=tuple(name for name in outcomes if same.get(name) == "passed"),
+        failing=tuple(name for name in outcomes if same.get(name) in ("failed", "error")),
+        flaky=tuple(name for name in outcomes if name not in same),
+        complete=all(report.complete for report in reports),
+        report=reports[0],
+    )
+
+
+async def run_in_stages(
+    sandbox: Sandbox, suite: Suite, workspace: Workspace, first: Sequence[str], then: Sequence[str] = ()
+) -> TestReport:
+    """Runs the tests `first`, and those of `then` that are not among them only if all of `first` passed or were
+    skipped. A suite that cannot be run in parts runs once."""
+    tests = list(dict.fromkeys([*first, *then]))
+    rest = [test for test in tests if test not in set(first)]
+    if suite.kind != "pytest" or not first or not rest:
+        return await run_suite(sandbox, suite, workspace, tests)
+    early = await run_suite(sandbox, suite, workspace, list(first))
+    if not early.complete or early.counts.failed or early.counts.error:
+        return early
+    late = await run_suite(sandbox, suite, workspace, rest)
+    return late.model_copy(update={"results": (*early.results, *late.results), "seconds": early.seconds + late.seconds})
+
+
+def affected(workspace: Workspace, changed: Sequence[str], tests: Sequence[str]) -> list[str]:
+    """The tests whose file is one of the `changed` ones, is named after one (`test_x.py`, `x_test.py` for `x.py`), or
+    has the name of one's module on a line that imports. For a package's `__init__.py` its name is the package's."""
+    stems = {_module(path) for path in changed}
+    named = re.compile(
+        r"^[ \t]*(?:from|import)\b[^\n]*\b(?:" + "|".join(map(re.escape, sorted(stems))) + r")\b", re.MULTILINE
+    )
+
+    @cache
+    def touched(file: str) -> bool:
+        stem = re.sub(r"^tests?_|_tests?$", "", PurePosixPath(file).stem)
+        if file in changed or stem in stems:
+            return True
+        try:
+            return bool(stems) and file in workspace.entries and bool(named.search(workspace.read(file)))
+        except NotText:
+            return False
+
+    return [test for test in tests if touched(test.partition("::")[0])]
+
+
+def guarded(
+    base: Workspace, candidate: Workspace, leave: Callable[[str], bool] = is_test
+) -> tuple[Workspace, tuple[str, ...]]:
+    """The candidate with all files that decide over tests as they are at the base, and which these were: tests (by the
+    rule `leave`), `conftest.py`, the runner's configuration, `sitecustomize.py` and `.pth` files. A candidate is judged
+    by nothing that it wrote itself. Raises `PatchRefused` for one of them that is no text."""
+    paths = sorted(
+        path
+        for path in base.entries.keys() | candidate.entries.keys()
+        if base.entries.get(path) != candidate.entries.get(path) and (leave(path) or _DECIDES.search(path))
+    )
+    if not paths:
+        return candidate, ()
+    try:
+        changes = [
+            Change(
+                path=path,
+                before=candidate.read(path) if path in candidate.entries else None,
+                after=base.read(path) if path in base.entries else None,
+            )
+            for path in paths
+        ]
+    except NotText as error:
+        raise PatchRefused(f"the patch changes a file that decides over tests, and {error}") from None
+    return candidate.apply(candidate.diff(changes)), tuple(paths)
+
+
+def _module(path: str) -> str:
+    pure = PurePosixPath(path)
+    return pure.parent.name if pure.stem == "__init__" and pure.parent.name else pure.stem
+
+
+async def _performed(
+    sandbox: Sandbox, suite: Suite, workspace: Workspace, words: Sequence[str], tests: Sequence[str] | None, cover: bool
+) -> tuple[Execution, Told | None]:
+    watch: dict[str, Any] = {
+        "select": None if tests is None else list(tests),
+        "seconds": suite.test_seconds,
+        "cover": cover,
+    }
+    orders: dict[str, Any] = {
+        "setup": [list(command) for command in suite.setup], "argv": list(words), "reports": list(suite.reports),
+        "environment": dict(suite.environment), "python_path": list(suite.python_path), "room": suite.limits.disk // 8,
+        "watch": watch,
+    }  # fmt: skip
+    # Not known beforehand to code that is part of the tree, and the same when the run is resumed.
+    seal = sha256(json.dumps([workspace.tree, orders], sort_keys=True).encode()).hexdigest()
+    watch["seal"] = seal
+    folder = f".clew-{seal[:12]}"
+    execution = await run_command(
+        sandbox,
+        ["python3", f"{folder}/runner.py"],
+        await asyncio.to_thread(workspace.checkout),
+        files={f"{folder}/{name}": text for name, text in _scripts().items()},
+        stdin=json.dumps(orders),
+        collect=[f"{folder}/{RESULT}"],
+        limits=suite.limits,
+    )
+    return execution, told(execution.files.get(f"{folder}/{RESULT}"), seal)
+
+
+@lru_cache(maxsize=1)
+def _scripts() -> dict[str, str]:
+    folder = resources.files("clew.graphs.agentless") / "inside"
+    return {
+        "runner.py": (folder / "runner.py").read_text(encoding="utf-8"),
+        "clew_watch.py": (folder / "watch.py").read_text(encoding="utf-8"),
+    }

@@ -1,0 +1,96 @@
+"""The code that is shown: windows, gaps, and what is cut to fit."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clew.graphs.agentless.applying import apply_edits
+from clew.graphs.agentless.context import assemble, most_that_fit, render, spans_of
+from clew.graphs.agentless.types import Edit, Location, Span
+
+TEXTS = {
+    "a.py": "".join(f"a{number}\n" for number in range(1, 101)),
+    "b.py": "".join(f"b{number}\n" for number in range(1, 31)),
+}
+PLENTY = 10_000
+
+
+def at(path: str, start: int, end: int | None = None) -> Location:
+    return Location(path=path, kind="line", name=f"{path}:{start}", start=start, end=end or start)
+
+
+def lines(text: str) -> int:
+    return text.count("\n")
+
+
+def test_case_7_without_a_location_the_top_file_is_shown_as_a_whole() -> None:
+    context = assemble(["b.py", "a.py"], [], TEXTS, limit=PLENTY)
+    assert context.spans == (Span(path="b.py", start=1, end=30),)
+    assert context.text == f"### b.py\n{TEXTS['b.py']}"
+    assert context.events == ({"kind": "context_whole_file", "path": "b.py"},)
+    cut = assemble(["a.py"], [at("gone.py", 3)], TEXTS, limit=20, count=lines)
+    assert lines(cut.text) <= 20
+    assert "a1\na2\n" in cut.text
+    assert [event.get("what") for event in cut.events] == [None, "window", "window", "window", "window", "lines"]
+
+
+def test_case_23_the_last_file_goes_first_then_windows_narrow() -> None:
+    places = [at("a.py", 50), at("b.py", 15), at("a.py", 80)]
+    full = assemble(["b.py", "a.py"], places, TEXTS, limit=PLENTY)
+    assert full.events == ()
+    assert [span.path for span in full.spans] == ["b.py", "a.py", "a.py"]
+    one = assemble(["b.py", "a.py"], places, TEXTS, limit=30, count=lines)
+    assert one.events == ({"kind": "context_cut", "what": "file", "path": "a.py"},)
+    assert one.spans == (Span(path="b.py", start=5, end=25),)
+    narrow = assemble(["a.py", "b.py"], places, TEXTS, limit=16, count=lines)
+    assert [(event["what"], event.get("lines")) for event in narrow.events] == [
+        ("file", None), ("window", 5), ("window", 2),
+    ]  # fmt: skip
+    assert narrow.spans == (Span(path="a.py", start=48, end=52), Span(path="a.py", start=78, end=82))
+    least = assemble(["a.py", "b.py"], places, TEXTS, limit=0, count=lines)
+    assert least.spans == (Span(path="a.py", start=50, end=50),)
+    assert [event["what"] for event in least.events][-2:] == ["location", "lines"]
+
+
+def test_windows_are_clipped_and_merged() -> None:
+    places = [at("a.py", 1), at("a.py", 22, 24), at("a.py", 60), at("a.py", 99), at("a.py", 35)]
+    assert [(span.start, span.end) for span in spans_of(places, TEXTS)] == [(1, 45), (50, 70), (89, 100)]
+    assert [(span.start, span.end) for span in spans_of(places[:2], TEXTS, 9)] == [(1, 10), (13, 33)]
+    # Touching spans are one: no gap stands for nothing.
+    assert [(span.start, span.end) for span in spans_of(places[:2], TEXTS, 10)] == [(1, 34)]
+
+
+def test_gaps_and_numbers() -> None:
+    spans = [Span(path="b.py", start=2, end=3), Span(path="b.py", start=30, end=30)]
+    assert render(spans, TEXTS) == "### b.py\n...\nb2\nb3\n...\nb30\n"
+    assert render(spans[:1], TEXTS, numbered=True) == "### b.py\n...\n    2| b2\n    3| b3\n...\n"
+    assert render([Span(path="c", start=1, end=2)], {"c": "one\r\ntwo"}) == "### c\none\ntwo\n"
+
+
+def test_most_that_fit() -> None:
+    assert most_that_fit(["a\n", "b\n", "c\n"], 2, lines) == 2
+    assert most_that_fit(["a\n"], 9, lines) == 1
+    assert most_that_fit(["a\n"], 0, lines) == 0
+
+
+PLACES = st.builds(
+    lambda path, start, size: at(path, start, min(start + size, len(TEXTS[path].split()))),
+    st.sampled_from(sorted(TEXTS)),
+    st.integers(1, 30),
+    st.integers(0, 40),
+)
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.lists(PLACES, max_size=6), st.integers(0, 150), st.integers(0, 12))
+def test_the_context_fits_or_is_one_line(places: list[Location], limit: int, window: int) -> None:
+    context = assemble(["a.py", "b.py"], places, TEXTS, limit=limit, window=window, count=lines)
+    shown = sum(span.end - span.start + 1 for span in context.spans)
+    assert context.spans
+    assert lines(context.text) <= limit or shown == 1
+    # Whatever is shown can be copied into SEARCH and is found where it was shown.
+    span = context.spans[0]
+    text = "".join(TEXTS[span.path].splitlines(keepends=True)[span.start - 1 : span.end])
+    done = apply_edits([Edit(path=span.path, search=text, replace="new\n")], TEXTS, context.spans)
+    assert (done.refusals, done.events) == ((), ())
