@@ -1,6 +1,6 @@
 """Scorers by name, for strategies that are written as text. None of them knows a gold answer.
 
-judge           the model rates each answer by itself
+judge           the model rates each answer by itself; right is what it values at 0.7 or more
 pairwise        the model compares answers in pairs, each in both orders
 tests           tests of programs that the model writes itself, run in the sandbox
 samples         the task's own sample inputs and outputs, on which programs are tried in the sandbox
@@ -21,6 +21,8 @@ NAMES = ("judge", "pairwise", "tests", "samples", "reward", "process_reward")
 # What judges where a strategy cannot do without a scorer and none is named.
 DEFAULT = "judge"
 _REWARDS = ("reward", "process_reward")
+# From where a rating is `right`, as `reflexion` has it.
+ACCEPT = 0.7
 
 
 def checked(text: str) -> str:
@@ -63,4 +65,4 @@ def scorer(text: str, settings: Settings, through: doors.Doors) -> Scorer:
     model = doors.model(settings, given.strip() or None)
     if name == "tests":
         return GeneratedTests(model, through.sandbox)
-    return Preference(model) if name == "pairwise" else Rating(model)
+    return Preference(model) if name == "pairwise" else Rating(model, accept=ACCEPT)

@@ -11,6 +11,7 @@ from clew.config import Settings
 
 if TYPE_CHECKING:
     from clew.journal import Journal, RunRow
+    from clew.scoring.verdict import Tally
     from clew.task import Answer, TaskKind
 
 METHOD = "start"
@@ -31,8 +32,9 @@ async def solve(
     can go on with.
 
     The answer of `kind` code is a program. `samples` of it, each `{"input": ..., "output": ...}`, are shown to the
-    model, and what it hands in is tried on them: `score` is then the share that it passed, None when the sandbox could
-    not tell. Raises `ConfigError` for settings that do not fit together; what goes wrong later is the answer's status.
+    model, and what it hands in is tried on them: `score` is then the share that it passed, None when that could not
+    be told, and `tried` has the counts. Raises `ConfigError` for settings that do not fit together; what goes wrong
+    later is the answer's status.
     """
     from clew.task import Task
 
@@ -47,15 +49,24 @@ def for_solving(settings: Settings, options: Mapping[str, Any] | None = None, *,
     if settings.origin("method") != "command line":
         settings = replace(settings, method=METHOD, origins={**settings.origins, "method": "command line"})
     spec = methods.with_options(methods.of(settings), options or {})
-    if checked and spec.options.get("scorer") != "samples":
+    if checked and not _tries(spec):
         spec = methods.parse(f"best_of({spec.canonical}, n=1, scorer=samples)")
     return replace(settings, method=spec.text)
 
 
-def passed_samples(row: RunRow, answer: Answer) -> tuple[int | None, int] | None:
-    """How many samples the answer of a run passed, of how many; None for a run that tried none, and None passed when
-    they could not be run."""
+def tried(row: RunRow, answer: Answer) -> tuple[Tally, int] | None:
+    """How a run's answer did on its samples, and how many there are; None for a run without samples. Samples that the
+    `Tally` counts nowhere were not tried, for want of a program or of anyone to run it."""
+    from clew.scoring.verdict import Tally
+
     args, samples = (row.recipe or {}).get("args") or {}, row.task.get("inputs", {}).get("samples") or []
-    if not samples or "method" not in args or methods.parse(args["method"]).options.get("scorer") != "samples":
+    if not samples or "method" not in args or not _tries(methods.parse(args["method"])):
         return None
-    return (None if answer.score is None else round(answer.score * len(samples))), len(samples)
+    report = answer.artifacts.get("best_of", {})
+    tallies = report.get("tests") or []
+    found = tallies[report["chosen"]] if tallies else None
+    return Tally.model_validate(found or {}), len(samples)
+
+
+def _tries(spec: methods.Spec) -> bool:
+    return spec.name == "best_of" and spec.options.get("scorer") == "samples"

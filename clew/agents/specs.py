@@ -130,6 +130,8 @@ class _Reader:
         more = not self.took(")")
         while more:
             word, begin = self.word(_NAME)
+            if not word and self.rest.startswith((",", ")")):
+                raise Mistake(begin, f"a comma of {name!r} stands alone: leave it out")
             if self.rest.startswith("="):
                 options.append(self.option(word, begin))
             else:

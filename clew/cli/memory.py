@@ -44,6 +44,8 @@ FromRun = Annotated[
 ]
 # What a value says first, by the names that lessons, rules and worked examples give it.
 _SAYS = ("text", "question")
+# Where the copies are that evaluated runs made of what others wrote.
+COPIES = ("",)
 
 
 @app.command("list")
@@ -92,7 +94,8 @@ def show(id: Id, as_json: options.Json = False, memory: Place = None) -> None:
     words.out(words.dim(f"made {_ago(entry.created)}, changed {_ago(entry.updated)}"))
     for source in entry.sources:
         learned = f" on {words.line(str(source))}" if str(source) else ""
-        words.out(f"from run {words.line(source.run)}{learned}")
+        if source.run or learned:
+            words.out(f"from {f'run {words.line(source.run)}' if source.run else 'earlier runs'}{learned}")
     for name, value in entry.value.items():
         words.out()
         words.out(words.bold(words.line(name)))
@@ -124,12 +127,14 @@ def edit(
         new = {**entry.value, _field(entry): text}
     else:
         new = _parsed(value if value is not None else _edited(json.dumps(entry.value, ensure_ascii=False, indent=2)))
+    changed = replace(entry, value=new)
+    _check_readable(entry, changed)
     if new == entry.value:
         words.say("nothing was changed")
         return
     with _opened(memory, must_exist=True) as store:
-        store.write(replace(entry, value=new))
-    words.out(f"changed {entry.id[:8]}: {_says(replace(entry, value=new))}")
+        store.write(changed)
+    words.out(f"changed {entry.id[:8]}: {_says(changed)}")
 
 
 @app.command()
@@ -176,7 +181,7 @@ def _opened(place: str | None, *, must_exist: bool = False) -> Iterator[Any]:
     from clew.retrieval import SentenceEmbedder, is_server
 
     settings = load({"memory": place})
-    if not is_server(settings.memory) and not Path(settings.memory).expanduser().is_dir():
+    if not is_server(settings.memory) and not Path(settings.memory).expanduser().exists():
         if must_exist:
             raise ConfigError(
                 f"there is no memory at {settings.memory!r}: runs that remember make one, --memory PLACE names another"
@@ -190,9 +195,10 @@ def _opened(place: str | None, *, must_exist: bool = False) -> Iterator[Any]:
 
 def _chosen(store: MemoryStore, namespace: str | None, family: str | None, run: str | None) -> list[Entry]:
     prefix = tuple(part for part in (namespace or "").split("/") if part)
+    copies = store.entries(COPIES) if run and not prefix else []
     return [
         entry
-        for entry in store.entries(prefix)
+        for entry in [*store.entries(prefix), *copies]
         if (family is None or entry.value.get("family") == family)
         and (run is None or any(one.startswith(run) for one in entry.runs))
     ]
@@ -202,9 +208,10 @@ def _one(store: MemoryStore, id: str) -> Entry:
     """The one entry whose id or key begins with `id`. Raises `ConfigError` for none and for several."""
     from clew.errors import ConfigError
 
-    entries = store.entries()
+    entries, copies = store.entries(), store.entries(COPIES)
     exact = [entry for entry in entries if id in (entry.id, entry.key)]
     found = exact or [entry for entry in entries if id and (entry.id.startswith(id) or entry.key.startswith(id))]
+    found = found or [entry for entry in copies if id and entry.id.startswith(id)]
     if not found:
         raise ConfigError(f"no entry {id!r} is remembered: see the ids with clew memory list")
     if len(found) > 1:
@@ -254,6 +261,18 @@ def _field(entry: Entry) -> str:
         fields = ", ".join(entry.value)
         raise ConfigError(f"the entry {entry.id[:8]!r} has no text, but {fields}: give --value, or neither to edit it")
     return "text"
+
+
+def _check_readable(before: Entry, after: Entry) -> None:
+    """Raises `ConfigError` for a lesson, rule or worked example that no run could read any more."""
+    from clew.errors import ConfigError
+    from clew.memory.readable import fault
+
+    if not fault(before) and (why := fault(after)):
+        raise ConfigError(
+            f"the entry {before.id[:8]!r} would not be readable any more ({why}): give a value that is, or remove the "
+            f"entry with clew memory forget {before.id[:8]}; nothing was changed"
+        )
 
 
 def _json(entry: Entry) -> dict[str, Any]:

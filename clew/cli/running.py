@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from clew.agents.history import Spent
     from clew.config import Settings
     from clew.journal import Journal
+    from clew.scoring.verdict import Tally
     from clew.task import Answer
 
 Start = Callable[["Journal", str, Any], Coroutine[Any, Any, "Answer"]]
@@ -41,10 +42,10 @@ def carry_out(settings: Settings, run: str | None, start: Start, *, as_json: boo
     import asyncio
 
     from clew.agents import history
-    from clew.agents.solve import passed_samples
+    from clew.agents.solve import tried
     from clew.cli.progress import RunProgress
     from clew.errors import ClewError
-    from clew.journal.runs import new_run_id
+    from clew.journal.identity import new_run_id
 
     with history.open_journal(settings) as book:
         id = run or new_run_id()
@@ -65,15 +66,19 @@ def carry_out(settings: Settings, run: str | None, start: Start, *, as_json: boo
             words.say("the run had ended before: this is what it recorded")
         elif progress.replayed:
             words.say(f"{words.count(progress.replayed, 'effect')} taken from the journal at no cost")
-        passed = passed_samples(book.find_run(id), answer)
-        _show(id, answer, history.spent(book, id), passed, as_json)
-    if answer.status != "ok":
+        samples = tried(book.find_run(id), answer)
+        _show(id, answer, history.spent(book, id), samples, as_json)
+    broken = samples is not None and samples[0].status == "error"
+    if samples is not None and broken:
+        words.say(_untried(id, samples[0]))
+    elif answer.status != "ok":
         words.say(_ending(id, answer))
     if out is not None and answer.text:
         out.write_text(answer.text.rstrip() + "\n", encoding="utf-8")
         words.say(f"wrote {out}")
-    failed_a_sample = passed is not None and passed[0] is not None and passed[0] < passed[1]
-    raise typer.Exit(_EXIT.get(answer.status, 0 if answer.text and not failed_a_sample else 1))
+    fine = answer.text and (samples is None or samples[0].passed == samples[1])
+    unjudged = broken and samples is not None and not samples[0].failed
+    raise typer.Exit(_EXIT.get("error" if unjudged else answer.status, 0 if fine else 1))
 
 
 @contextmanager
@@ -99,7 +104,7 @@ def _interrupted(book: Journal, id: str) -> None:
     words.say(f"clew: interrupted; what is recorded is kept, {then}" if known else f"clew: interrupted; {then}")
 
 
-def _show(id: str, answer: Answer, spent: Spent, passed: tuple[int | None, int] | None, as_json: bool) -> None:
+def _show(id: str, answer: Answer, spent: Spent, tried: tuple[Tally, int] | None, as_json: bool) -> None:
     from clew.cli.past import source_words, spent_words
 
     if as_json:
@@ -107,7 +112,7 @@ def _show(id: str, answer: Answer, spent: Spent, passed: tuple[int | None, int] 
             {"number": n, "source": e.source, "title": e.title, "text": e.text, "passage_id": e.id}
             for n, e in enumerate(answer.evidence, 1)
         ]
-        samples = {} if passed is None else {"samples": {"passed": passed[0], "of": passed[1]}}
+        samples = {} if tried is None else {"samples": _counts(*tried)}
         words.out_json(
             {
                 "run": id, "status": answer.status, "stop_reason": answer.stop_reason, "answer": answer.text,
@@ -125,15 +130,39 @@ def _show(id: str, answer: Answer, spent: Spent, passed: tuple[int | None, int] 
         for number, (source, title) in enumerate(pages.items(), 1):
             words.out(source_words(number, title, source))
     facts = [f"run {id}", spent_words(spent)]
-    if passed is not None:
-        facts.insert(1, "samples not tried" if passed[0] is None else f"{passed[0]} of {passed[1]} samples passed")
+    if tried is not None:
+        facts.insert(1, _count_words(**_counts(*tried)))
     words.out(("\n" if answer.text else "") + " · ".join(facts))
+
+
+def _counts(tally: Tally, of: int) -> dict[str, Any]:
+    """How many samples `passed`, None when none was tried, how many could not be tried, and of how many."""
+    ran = tally.passed + tally.failed
+    return {"passed": tally.passed if ran else None, "untried": of - ran, "of": of}
+
+
+def _count_words(passed: int | None, untried: int, of: int) -> str:
+    if passed is None:
+        return "samples not tried"
+    return f"{passed} of {of} samples passed" + (f", {untried} not tried" if untried else "")
+
+
+def _untried(id: str, tally: Tally) -> str:
+    some = "some samples" if tally.passed + tally.failed else "the samples"
+    return (
+        f"clew: {some} could not be tried ({_reason(tally.reason)}); when that is mended, go on with clew resume {id} "
+        "--retry failed"
+    )
+
+
+def _reason(text: str) -> str:
+    # The class name of an error is for programs.
+    return re.sub(r"^[A-Z]\w+: ", "", words.line(text))
 
 
 def _ending(id: str, answer: Answer) -> str:
     """Why the run did not simply end well, and what can be done."""
-    # The class name of an error is for programs.
-    reason = re.sub(r"^[A-Z]\w+: ", "", words.line(answer.stop_reason))
+    reason = _reason(answer.stop_reason)
     if answer.status == "budget":
         raised = {"usd": "--budget-usd", "tokens": "--budget-tokens", "seconds": "--budget-seconds"}.get(reason)
         how = f"go on with clew resume {id} {raised} N" if raised else f"go on with clew resume {id}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,7 +25,17 @@ app = typer.Typer(
 )
 
 # As the program timeout and a shell report them.
-_TIMED_OUT, _KILLED = 124, 128
+_TIMED_OUT, _KILLED, _INTERRUPTED = 124, 128, 130
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Nothing here is recorded, so that there is nothing to go on with."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        words.say("clew: interrupted")
+        raise typer.Exit(_INTERRUPTED) from None
 
 
 def run(
@@ -39,7 +51,7 @@ def run(
         str | None, typer.Option("--stdin", metavar="FILE", help="Its standard input.", show_default=False)
     ] = None,
     seconds: Annotated[float, typer.Option("--seconds", metavar="S", help="Wall time at most.")] = 30.0,
-    memory: Annotated[int, typer.Option("--memory", metavar="MB", help="Memory at most.")] = 512,
+    memory: Annotated[int, typer.Option("--memory", metavar="MB", help="Memory at most (see docs/sandbox.md).")] = 512,
     as_json: options.Json = False,
 ) -> None:
     """Run a Python program in the sandbox.
@@ -56,7 +68,8 @@ def run(
 
     settings = load({"sandbox": sandbox, "image": image})
     limits = Limits(seconds=seconds, memory=memory << 20)
-    done = asyncio.run(_execute(_read(program), _read(stdin) if stdin else "", limits, settings))
+    with _interruptible():
+        done = asyncio.run(_execute(_read(program), _read(stdin) if stdin else "", limits, settings))
     if as_json:
         words.out_json({"status": done.status, **done.to_json()})
     else:
@@ -87,12 +100,18 @@ async def _execute(program: str, stdin: str, limits: Limits, settings: object) -
 def _read(file: str) -> str:
     from clew.errors import ConfigError
 
-    if file == "-":
-        return sys.stdin.read()
+    name = "stdin" if file == "-" else f"the file {file!r}"
     try:
-        return Path(file).read_text(encoding="utf-8")
+        data = _stdin() if file == "-" else Path(file).read_bytes()
+        return data.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the file {file!r} cannot be read ({error}): give a text file, or - for stdin") from error
+        raise ConfigError(f"{name} cannot be read ({error}): give text in UTF-8, a file or - for stdin") from error
+
+
+def _stdin() -> bytes:
+    if sys.stdin is None:
+        raise OSError("it is closed")
+    return sys.stdin.buffer.read()
 
 
 def _why(done: Execution, limits: Limits) -> str:
@@ -124,7 +143,8 @@ def build(
     from clew.sandbox import build as build_image
     from clew.sandbox.image import DEFAULT_BASE
 
-    id = build_image(base or DEFAULT_BASE, network=network, told=lambda text: words.say(words.line(text)))
+    with _interruptible():
+        id = build_image(base or DEFAULT_BASE, network=network, told=lambda text: words.say(words.line(text)))
     words.out(f"{DEFAULT_IMAGE} {id.removeprefix('sha256:')[:12]}")
 
 
@@ -136,4 +156,5 @@ def gc() -> None:
     """
     from clew.sandbox import gc as sweep
 
-    words.out(f"{words.count(len(sweep()), 'container')} removed")
+    with _interruptible():
+        words.out(f"{words.count(len(sweep()), 'container')} removed")

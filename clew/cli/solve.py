@@ -61,7 +61,8 @@ def solve(
     """Solve a problem with programs that run in a sandbox.
 
     The answer of --kind code is a program; with --samples it is tried on them, and the command ends with 1 when it
-    fails one. A run that was killed, or whose sandbox failed, goes on with clew resume RUN.
+    fails one, with 5 when none could be run. A run that was killed, or whose sandbox failed, goes on with clew resume
+    RUN.
 
     Example: clew solve "How many primes are below 10000?" --model openai/gpt-5-mini
     """
@@ -85,6 +86,9 @@ def solve(
         }
     )  # fmt: skip
     given = {"max_programs": max_programs, "hint_rounds": hint_rounds}
+    for name, value in given.items():
+        if value is not None and value < 0:
+            raise ConfigError(f"--{name.replace('_', '-')} = {value} makes no sense: give 0 or more")
     settings = agent.for_solving(settings, {name: value for name, value in given.items() if value is not None})
     doors.model(settings)  # no model is the first thing to say
 
@@ -102,7 +106,9 @@ def _samples(file: str) -> list[dict[str, str]]:
         read = json.loads(Path(file).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"the samples in {file!r} cannot be read ({error}): give {wanted}") from error
-    for one in read if isinstance(read, list) and read else [None]:
+    if not isinstance(read, list) or not read:
+        raise ConfigError(f"{file!r} holds {'no sample' if read == [] else json.dumps(read)[:80]}: give {wanted}")
+    for one in read:
         if not isinstance(one, dict) or not all(isinstance(one.get(name), str) for name in ("input", "output")):
             raise ConfigError(f"{file!r} holds {json.dumps(one)[:80]} where a sample belongs: give {wanted}")
     return list(read)

@@ -35,11 +35,9 @@ class Plan:
 
     `graphs` are compiled graphs by label, the label standing in tables. `seed` makes other runs of the same tasks:
     seeds of model calls follow from run ids. `decides` says, by label, what else decides a graph's runs and is not in
-    its fingerprint (where the model is served, what the store holds). The tasks of a graph with a memory say in which
-    set they are evaluated, so that nothing learned from it answers them; `remembers` are the labels of graphs whose
-    memory shows neither in their fingerprint nor as their LangGraph store. `fresh` is a salt for runs that are shared
-    with no other evaluation. `model` and `command` stand in every row: the model's name, and what repeats the
-    evaluation.
+    its fingerprint (where the model is served, what the store and the memory hold). `fresh` is a salt for runs that
+    are shared with no other evaluation. `model` and `command` stand in every row: the model's name, and what repeats
+    the evaluation. Every task says in which set it is evaluated, so that no memory answers it by what that set taught.
 
     Raises `ConfigError` without tasks or graphs, and for `repeats` below 1.
     """
@@ -49,7 +47,6 @@ class Plan:
     repeats: int = 1
     seed: int = 0
     decides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    remembers: frozenset[str] = frozenset()
     fresh: str = ""
     model: str = ""
     command: str = ""
@@ -69,7 +66,8 @@ class Plan:
 
         return {
             "tasks": self.tasks.name,
-            "tasks_digest": self._tasks_digest,
+            "task_set": self.tasks.identity,
+            "tasks_digest": self.tasks.digest(),
             "n_tasks": len(self.tasks.items),
             "graphs": {label: self._identity(label) for label in self.graphs},
             "model": self.model,
@@ -87,10 +85,12 @@ class Plan:
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
         """Every run, graph by graph, in the order of items and repeats."""
+        from clew.memory import evaluated
+
         found = []
         for label in self.graphs:
             for item in self.tasks.items:
-                task = self._task(label, item)
+                task = evaluated(item.task, self.tasks.identity)
                 found += [
                     Cell(label, item, repeat, self._run(label, task, repeat), task)
                     for repeat in range(1, self.repeats + 1)
@@ -108,32 +108,13 @@ class Plan:
                     yield cell
 
     def _identity(self, label: str) -> dict[str, Any]:
+        from clew.journal.identity import fingerprint
+
         graph = self.graphs[label]
-        identity: dict[str, Any] = {"decides": dict(self.decides.get(label, {})), **self._fingerprints[label]}
+        identity: dict[str, Any] = {"decides": dict(self.decides.get(label, {})), **fingerprint(graph)}
         if not getattr(graph, "fingerprint", None):
             identity["label"] = label  # nothing else tells two graphs apart that were built by hand
         return identity
-
-    @cached_property
-    def _fingerprints(self) -> dict[str, dict[str, Any]]:
-        from clew.journal.identity import fingerprint
-
-        return {label: fingerprint(graph) for label, graph in self.graphs.items()}
-
-    def _task(self, label: str, item: Item) -> Task:
-        if not self._has_memory(label):
-            return item.task
-        from clew.memory import evaluated
-
-        return evaluated(item.task, self._tasks_digest)
-
-    def _has_memory(self, label: str) -> bool:
-        stored = getattr(self.graphs[label], "store", None) is not None
-        return label in self.remembers or stored or _names_memory(self._fingerprints[label])
-
-    @cached_property
-    def _tasks_digest(self) -> str:
-        return self.tasks.digest()
 
     def _run(self, label: str, task: Task, repeat: int) -> str:
         return _hash([self._hashes[label], task.model_dump(mode="json"), repeat, self.seed, self.fresh])
@@ -145,10 +126,3 @@ class Plan:
 
 def _hash(value: Any) -> str:
     return blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=6).hexdigest()
-
-
-def _names_memory(fingerprint: Any) -> bool:
-    """Whether a fingerprint, or one of an inner graph in it, names a memory."""
-    if isinstance(fingerprint, Mapping):
-        return bool(fingerprint.get("memory")) or any(map(_names_memory, fingerprint.values()))
-    return isinstance(fingerprint, list | tuple) and any(map(_names_memory, fingerprint))

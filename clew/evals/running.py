@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -58,7 +58,7 @@ async def evaluate(
     concurrency: int = 8,
     budget: Budget | None = None,
     scorers: Mapping[TaskKind, Scorer] | None = None,
-    remembers: Collection[str] = (),
+    decides: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Evaluation:
     """Evaluates compiled graphs, by label, on a task set.
 
@@ -66,12 +66,13 @@ async def evaluate(
     id follows from what decides it: called again after a kill, finished runs are not run again and what is recorded
     costs nothing. `budget.tokens` and `budget.usd` bound the sum of all runs; when the next one may not fit, no more
     begin, and `why` of the result says so. `scorers` replaces the usual scorer of a kind of task; `code` needs one,
-    such as `UnitTests`. `remembers` are the labels of graphs with a memory that cannot be seen, see `Plan`.
+    such as `UnitTests`. `decides` says, by label, what else decides a graph's runs, such as
+    `{"memory": store.digest(tasks.identity)}`: runs are shared only where it is the same.
 
     Raises `ConfigError` for an empty task set and other arguments that make no sense, `RunBusy` while another process
     has one of the runs, and what `ALIKE` runs in a row failed with when the latest ones of every graph failed alike.
     """
-    plan = Plan(tasks, graphs, repeats=repeats, seed=seed, remembers=frozenset(remembers))
+    plan = Plan(tasks, graphs, repeats=repeats, seed=seed, decides=decides or {})
     return await carry_out(plan, journal, concurrency=concurrency, budget=budget, scorers=scorers)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from hashlib import blake2b
+from itertools import count
 from typing import Any, TypedDict, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -200,11 +201,12 @@ def check_limits(method: str, given: Mapping[str, Any], least: Mapping[str, int]
 
 
 def render_notes(task: Task) -> str:
-    """The notes of a task as the last part of a prompt; empty without notes."""
+    """The notes of a task as the last part of a prompt, those of a kind numbered; empty without notes."""
     titles = {"lesson": "Lesson", "draft": "Earlier attempt", "critique": "Critique", "demo": "Worked example"}
     if not task.notes:
         return ""
-    parts = [f"[{titles[note.kind]} {i}]\n{note.text.strip()}" for i, note in enumerate(task.notes, 1)]
+    numbers = {kind: count(1) for kind in titles}
+    parts = [f"[{titles[note.kind]} {next(numbers[note.kind])}]\n{note.text.strip()}" for note in task.notes]
     return "\n\nNotes on this problem. Use what helps, and say so if one is wrong.\n\n" + "\n\n".join(parts)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +15,8 @@ MISUSED = (
     "The text between {begin} and {end} was empty or the markers did not match. To use the tool, write {begin}, then "
     "the {argument}, then {end}. Otherwise go on and give the final answer."
 )
+
+MISCALLED = "[Nothing was done. {wrong} The functions are: {known}. Otherwise go on and give the final answer.]"
 
 # An open call longer than this is prose after a stray marker.
 LONGEST_OPEN_CALL = 1_000
@@ -135,6 +137,17 @@ class MarkerTool:
         """What a model reads that used the tool wrongly."""
         usage = {"begin": self.begin, "end": self.end, "argument": self.argument}
         return self.misused.format_map(usage)
+
+
+def explained(name: str, tools: Iterable[MarkerTool]) -> str:
+    """What a model reads that called a function `name` which there is not, or with arguments that cannot be used."""
+    arguments = {tool.name: tool.argument for tool in tools}
+    if name in arguments:
+        wrong = f"{name} takes one argument, {arguments[name]!r}: a string that is not empty."
+    else:
+        wrong = f"There is no function {neutralise(name[:60])!r}."
+    known = ", ".join(f"{one}({argument})" for one, argument in arguments.items())
+    return MISCALLED.replace("{known}", known).replace("{wrong}", wrong)
 
 
 def parse(segment: str, tools: Sequence[MarkerTool], *, repair: bool = True) -> Parsed:

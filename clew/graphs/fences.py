@@ -37,6 +37,10 @@ class Block:
     def content(self, text: str) -> str:
         return text[self.inside : self.close]
 
+    def ending(self, text: str) -> str:
+        """What closes the block of `text` where its content ends."""
+        return f"{self.fence}\n" if text[: self.close].endswith("\n") else f"\n{self.fence}\n"
+
     @property
     def runs(self) -> bool:
         return is_python(self.language)
@@ -98,7 +102,7 @@ class FencedTool(MarkerTool):
         first = programs[0]
         missing = "" if text[first.close : first.end].endswith("\n") else "\n"
         if not text[first.close : first.end].strip():  # closed by another fence, or by nothing
-            missing = f"{first.fence}\n" if text[: first.close].endswith("\n") else f"\n{first.fence}\n"
+            missing = first.ending(text)
         argument = dedent(first.content(text)).strip("\n").rstrip()
         return Parsed(self, argument, False, bool(lies), not first.closed, missing, first.start, first.end)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from clew.errors import ContextOverflow, EffectFailed, Refused
 from clew.graphs.base import END_PHASE, Phase, State, Steps, hold_final, take_hold
-from clew.graphs.calls import Call, MarkerTool, Parsed, Result, digest, parse
+from clew.graphs.calls import Call, MarkerTool, Parsed, Result, digest, explained, parse
 from clew.journal import Hold, Transcript, current, note
 from clew.models import Model, Reply
 from clew.scoring import extract_answer
@@ -109,7 +109,8 @@ class MarkerLoop:
         if found.invented and found.tool is not None:
             note("hallucinated_output", {"tool": found.tool.name, "turn": state["turn"]})
         if found.problem and found.tool is not None:
-            return self._misused(state, written, found.tool, None)
+            corrected = self._inject(written, found.tool, found.tool.correction(), None)
+            return self._misused(state, corrected, found.tool.name)
         if self._goes_on(reply, found, written, state):
             return {**state, "head": current().keep(written), "phase": "generate"}
         if found.tool is None:
@@ -143,16 +144,15 @@ class MarkerLoop:
                     "tool": tool.name if tool else next(iter(self.tools)),
                     "argument": str(argument).strip() if usable else "",
                     "id": call.id,
+                    "name": call.name,
                 }
             )
         return {**state, "head": current().keep(written), "calls": calls, "phase": calls[0]["tool"]}
 
-    def _misused(self, state: State, written: Transcript, tool: MarkerTool, call_id: str | None) -> State:
+    def _misused(self, state: State, corrected: Transcript, name: str) -> State:
         """A wrong use of a tool is explained once; the second one ends the tool use."""
-        note("malformed_call", {"tool": tool.name, "turn": state["turn"]})
-        state = {**state, "misused": state["misused"] + 1}
-        written = self._inject(written, tool, tool.correction(), call_id)
-        state["head"] = current().keep(written)
+        note("malformed_call", {"tool": name, "turn": state["turn"]})
+        state = {**state, "misused": state["misused"] + 1, "head": current().keep(corrected)}
         if state["misused"] > 1:
             return closing(state, "ok", "malformed")
         return {**state, "phase": "generate"}
@@ -161,8 +161,9 @@ class MarkerLoop:
         async def act(state: State) -> State:
             call, *rest = state["calls"]
             transcript = current().transcript(state["head"])
-            if not call["argument"]:
-                state = {**self._misused(state, transcript, tool, call["id"]), "calls": rest}
+            if not call["argument"]:  # of a function: what stands between markers was read before
+                corrected = self._inject(transcript, tool, explained(call["name"], self.tools.values()), call["id"])
+                state = {**self._misused(state, corrected, call["name"]), "calls": rest}
                 return state if state["phase"] == "close" else _after(state)
             try:
                 state, text, then = await self._answer_call(tool, call["argument"], transcript, state)
@@ -238,9 +239,13 @@ class MarkerLoop:
         if state["native"]:
             unanswered = [call["id"] for call in state["calls"]]
             return await last_words(self.model, transcript, unanswered, self.schemas, self.final_tokens, hold)
-        asked = transcript.add("assistant", f"\n\n{FINAL}\n\n", "notice")
+        asked = self._settled(transcript).add("assistant", f"\n\n{FINAL}\n\n", "notice")
         invented = [tool.open_result for tool in self.tools.values()]
         return await self.model.extend(asked, stop=invented, max_tokens=self.final_tokens, hold=hold)
+
+    def _settled(self, transcript: Transcript) -> Transcript:
+        """`transcript` made ready for a text that belongs to no call."""
+        return transcript
 
     def _answer(self, transcript: Transcript, state: State) -> str:
         return own_answer(transcript, state["task"]["kind"])

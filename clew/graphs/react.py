@@ -56,6 +56,7 @@ OVER_QUOTA = "Nothing was done: the limit of calls is reached. Go on with what y
 REPEATED = "Nothing was done: this call was just made, its result stands above. Use it, or do something else."
 UNKNOWN_TOOL = "Nothing was done: there is no function {name!r}. There are: {names}."
 WRONG_JSON = "Nothing was done: {error}. Give the arguments as a JSON object."
+REFUSED = "Not performed: no budget is left for this call."
 
 # So many replies in a row of which no call could be made end the use of tools.
 MOST_MALFORMED = 2
@@ -68,6 +69,9 @@ class Observation:
     text: str
     made: Made | None = None
     ok: bool = True
+
+
+NOT_PERFORMED = Observation(REFUSED, ok=False)
 
 
 class ReactLoop:
@@ -168,16 +172,15 @@ class ReactLoop:
         """ACTIONS and OBSERVATIONS: the calls of the reply, whose results follow in the order of the calls."""
         calls = state["calls"]
         try:
-            observations = await self._perform(state, calls)
-        except (Refused, EffectFailed) as error:
-            reason = error.limit if isinstance(error, Refused) else ""
-            return closing(state, "budget", reason) if isinstance(error, Refused) else failed(state, error)
+            observations, refusal = await self._perform(state, calls)
+        except EffectFailed as error:
+            return failed(state, error)
         written = current().transcript(state["head"])
         for call, seen in zip(calls, observations, strict=True):
             if call["problem"]:
                 kind = "over_quota" if call["over"] else "malformed_call"
                 note(kind, {"turn": state["turn"], "tool": call["tool"], "arguments": call["arguments"]})
-            origin: Origin = "notice" if call["problem"] else "injected"
+            origin: Origin = "notice" if call["problem"] or seen is NOT_PERFORMED else "injected"
             written = written.add("tool", seen.text, origin, extra={"tool_call_id": call["id"]})
         done = [[call["tool"], call["arguments"]] for call, seen in zip(calls, observations, strict=True) if seen.ok]
         performed = [seen.made for seen in observations if seen.made is not None]
@@ -191,17 +194,20 @@ class ReactLoop:
             "before": done or state["before"],
             "malformed": state["malformed"] + 1 if wrong else 0,
         }
+        if refusal is not None:
+            return closing(state, "budget", refusal.limit)
         if any(call["over"] for call in calls):
             return closing(state, "tool_quota", "tool_quota")
         if state["malformed"] >= MOST_MALFORMED:
             return closing(state, "ok", "malformed")
         return {**state, "phase": "think"}
 
-    async def _perform(self, state: State, calls: list[dict[str, Any]]) -> list[Observation]:
-        """All calls at once, but those of a tool whose calls build on each other one after another. The first error, in
-        the order of the calls, is raised when all have ended, so that nothing that was done is lost."""
+    async def _perform(self, state: State, calls: list[dict[str, Any]]) -> tuple[list[Observation], Refused | None]:
+        """All calls at once, but those of a tool whose calls build on each other one after another. A refusal of the
+        budget stops its own call and those that build on it; other errors are raised. Both wait until all calls have
+        ended, and the first one in their order counts, so that nothing that was done is lost."""
         made = tuple(Made(*one) for one in state["made"])
-        ends: dict[int, Observation | BaseException] = {}
+        ends: dict[int, Observation | Exception] = {}
 
         async def in_turn(indices: list[int]) -> None:
             before = made
@@ -221,10 +227,13 @@ class ReactLoop:
             in_order = isinstance(tool, RecordedTool) and tool.in_order
             lanes.setdefault(call["tool"] if in_order else index, []).append(index)
         await asyncio.gather(*[in_turn(lane) for lane in lanes.values()])
-        for index in sorted(ends):
-            if isinstance(error := ends[index], BaseException):
+        errors = [end for _, end in sorted(ends.items()) if isinstance(end, Exception)]
+        for error in errors:
+            if not isinstance(error, Refused):
                 raise error
-        return [seen for index in sorted(ends) if isinstance(seen := ends[index], Observation)]
+        seen = [ends.get(index) for index in range(len(calls))]
+        refusal = next((error for error in errors if isinstance(error, Refused)), None)
+        return [one if isinstance(one, Observation) else NOT_PERFORMED for one in seen], refusal
 
     async def _observed(self, index: int, call: dict[str, Any], before: Conversation) -> Observation:
         if call["problem"]:
@@ -274,22 +283,21 @@ class ReactLoop:
             text=text,
             status=status,
             stop_reason=state["stop_reason"],
-            evidence=as_evidence(supporting(_passages(state), text)) if text and not abstains(text) else (),
+            evidence=as_evidence(supporting(self._passages(state), text)) if text and not abstains(text) else (),
             trace=Trace(run=run.id),
         )
 
+    def _passages(self, state: State) -> list[Hit]:
+        """What the model has read, in order: passages of searches, parts of pages."""
+        found: list[Hit] = []
+        for name, artifact in state["made"]:
+            tool = self.given[name]
+            if artifact and isinstance(tool, RecordedTool) and tool.passages is not None:
+                found += tool.passages(artifact)
+        return found
+
 
 _INSTEAD = "use a model that does, or search_o1 or start, which work on text"
-
-
-def _passages(state: State) -> list[Hit]:
-    """What the model has read, in order: passages of searches, parts of pages."""
-    found: list[Hit] = []
-    for _, artifact in state["made"]:
-        if artifact:
-            found += [Hit(**hit) for hit in artifact.get("hits", ())]
-            found += [Hit(**artifact["page"])] if "page" in artifact else []
-    return found
 
 
 def _text(content: Any) -> str:
@@ -334,7 +342,7 @@ def react(
         raise ConfigError(f"react: tools are named {names}: give at least one, and each its own name")
     wanted = {**TASK_INSTRUCTIONS, **(forms or {})}
     loop = ReactLoop(model, tools, limits, instruction, wanted)
-    notices = OVER_QUOTA + REPEATED + UNKNOWN_TOOL + WRONG_JSON
+    notices = OVER_QUOTA + REPEATED + UNKNOWN_TOOL + WRONG_JSON + REFUSED
     schemas = json.dumps(loop.schemas, sort_keys=True)
     fingerprint: dict[str, Any] = {
         "method": "react",

@@ -14,11 +14,11 @@ from typing import Any, cast
 
 from clew.errors import ConfigError
 from clew.graphs.base import END_PHASE, Graph, Phase, State, graph_of, prompt_hashes, render_notes
-from clew.graphs.calls import Call, MarkerTool, Result
+from clew.graphs.calls import MISCALLED, Call, MarkerTool, Result
 from clew.graphs.fences import FencedTool, blocks, outside
 from clew.graphs.final import TASK_INSTRUCTIONS
 from clew.graphs.hints import CLASS_TEMPLATE, HINTS, LEADS, SELF_DEBUG, STDIN_TEMPLATE, Hint, Placement, choose, point
-from clew.graphs.markers import MarkerLoop
+from clew.graphs.markers import MarkerLoop, before_result
 from clew.journal import Recipe, Segment, Transcript, current, note
 from clew.models import Model
 from clew.sandbox.sessions import session
@@ -56,6 +56,9 @@ SAME_PROGRAM = "[This is the program that ran just before; its output is shown a
 MISUSED = "[Nothing was run. To run a program, write {begin}then the {argument}, then {end}Otherwise go on and finish.]"
 
 # Running programs ------------------------------------------------------------------------------------------------
+
+# How a run ends that can be resumed: what follows its last hint is not known yet.
+UNFINISHED = ("error", "partial", "budget")
 
 # So many failing programs in a row bring the self-debug hint; one more, and there is no other.
 FAILING = 3
@@ -174,11 +177,22 @@ class StartLoop(MarkerLoop):
         async def tidied(state: State) -> State:
             state = await phase(state)
             if state["phase"] == END_PHASE:
-                state = self._compared(state, current().transcript(state["head"]))
+                if state["status"] not in UNFINISHED:
+                    state = self._compared(state, current().transcript(state["head"]))
                 await self.notebook.close(state["memory"]["python"])
             return state
 
         return tidied
+
+    def _settled(self, transcript: Transcript) -> Transcript:
+        """A block that is open is closed, or taken away when nothing is in it: what follows is no program."""
+        text = before_result(transcript)
+        last = next(reversed(blocks(text)), None)
+        if last is None or last.closed:
+            return transcript
+        if last.content(text).strip():
+            return transcript.add("assistant", last.ending(text), "notice")
+        return without_end(transcript, len(text) - last.start)
 
     def _answer(self, transcript: Transcript, state: State) -> str:
         """The answer in the model's own words: programs hold none, except where a program is the answer."""
@@ -341,7 +355,7 @@ def start(
             forms=str(wanted),
             hints=str([asdict(hint) for hint in hints]) + CLASS_TEMPLATE + STDIN_TEMPLATE + str(LEADS),
             tools=str([(tool.name, tool.description, tool.begin, tool.end, tool.quota) for tool in tools]),
-            notices=NO_MORE + SAME_PROGRAM + MISUSED + SILENT + FORGOTTEN + SELF_DEBUG.text + OTHER_TOOL,
+            notices=NO_MORE + SAME_PROGRAM + MISUSED + MISCALLED + SILENT + FORGOTTEN + SELF_DEBUG.text + OTHER_TOOL,
         ),
         "model": model.fingerprint(),
         "sandbox": sandbox.name,

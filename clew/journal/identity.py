@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import secrets
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
@@ -71,3 +72,8 @@ def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for name, item in value.items():
         found |= _flat(item, f"{prefix}{name}.") if isinstance(item, dict) else {f"{prefix}{name}": item}
     return found
+
+
+def new_run_id() -> str:
+    """A run id: eight characters, sortable by nothing, short enough to type."""
+    return secrets.token_hex(4)

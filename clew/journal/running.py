@@ -12,9 +12,9 @@ from clew.errors import ClewError, ConfigError, Divergence, EffectFailed, Journa
 from clew.journal.address import RUN_KEY, at_root, node_handler
 from clew.journal.causal import causal_prefix
 from clew.journal.cost import Budget
-from clew.journal.identity import Recipe, difference, fingerprint
+from clew.journal.identity import Recipe, difference, fingerprint, new_run_id
 from clew.journal.redact import redact, redact_json
-from clew.journal.runs import Run, Watcher, enter, new_run_id
+from clew.journal.runs import Run, Watcher, enter
 from clew.journal.store import Journal, RunRow
 from clew.task import Answer, Task, Trace
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection
@@ -17,6 +16,7 @@ from clew.errors import AmbiguousScope, ClewError, ConfigError, Refused, ReplayM
 from clew.journal.address import RUN_KEY, Nodes, here, langgraph_config
 from clew.journal.attempt import CostOf, End, Perform, attempt, inside_of
 from clew.journal.cost import FREE, NO_LIMITS, Budget, Cost, Hold, Ledger
+from clew.journal.identity import new_run_id
 from clew.journal.record import Address, Known, Record
 from clew.journal.redact import recordable, refresh
 from clew.journal.store import Journal, RunRow
@@ -240,10 +240,9 @@ class Run:
             try:
                 return self.ledger.check(reserve)
             except Refused as refusal:
-                # An effect inside of another one would wait for that.
-                limit = "" if nested or refusal.limit not in ("tokens", "usd") else refusal.limit
+                limit = refusal.limit if refusal.limit in ("tokens", "usd") else ""
                 ends = [one.ended for one in self._in_flight.values() if limit and getattr(one.reserve, limit)]
-                if not ends:
+                if nested or not ends:  # an effect inside of another one would wait for that
                     raise
                 self.ledger.check(reserve, in_flight=False)
             await ends[0].wait()
@@ -389,11 +388,6 @@ def scratch_run() -> Run:
     id = new_run_id()
     journal.create_run(RunRow(id=id))
     return Run(journal, id, lease=journal.acquire(id))
-
-
-def new_run_id() -> str:
-    """A run id: eight characters, sortable by nothing, short enough to type."""
-    return secrets.token_hex(4)
 
 
 async def effect(

@@ -60,12 +60,15 @@ class Demonstrations:
             raise ConfigError(f"limit={limit!r} remembers nothing: give 1 or more")
         self.store, self.limit = store, limit
 
-    async def recall(self, task: Task, k: int, *, family: str | None = None) -> list[tuple[Demonstration, float]]:
+    async def recall(
+        self, task: Task, k: int, *, family: str | None = None, own: bool = True
+    ) -> list[tuple[Demonstration, float]]:
         """The `k` demonstrations of the task's family (or of `family`) whose questions are nearest, best first, each
-        with the cosine."""
+        with the cosine; without `own` none that this run has a part in."""
         if k < 1:
             return []
-        (rows,) = await self.store.carry_out([search_op(DEMOS, family or family_of(task), task.question, k)])
+        asked = search_op(DEMOS, family or family_of(task), task.question, k, own)
+        (rows,) = await self.store.carry_out([asked])
         found = [(revived(Demonstration, row["entry"]), row["score"] or 0.0) for row in rows]
         return [(demonstration, similarity) for demonstration, similarity in found if demonstration is not None]
 

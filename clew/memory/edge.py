@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from clew.errors import RetrievalError
+from clew.errors import ConfigError, RetrievalError
 from clew.retrieval.edge import has_shard, shard_folder
 from clew.retrieval.lock import FolderLock
 
@@ -26,6 +26,7 @@ _T = TypeVar("_T")
 _CHANGES_TO_FLUSH, _CHANGES_TO_OPTIMIZE = 200, 2_000
 # The engine maps its files into memory: a disk that fills up under it would end the process by a signal.
 _ROOM = 48 << 20
+_RESTORE = "restore the folder from a copy, or move it away to begin anew"
 
 
 class EdgePoints:
@@ -34,17 +35,14 @@ class EdgePoints:
 
     def __init__(self, folder: Path, wait: float) -> None:
         self._folder, self._changes = folder, 0
+        if folder.exists() and not folder.is_dir():
+            raise ConfigError(f"the memory {str(folder)!r} is a file: name a folder, or the URL of a collection")
         self._lock = FolderLock(folder, wait)
-        self._shard: EdgeShard | None = None
-        shard = shard_folder(folder)
-        if has_shard(shard):
-            try:
-                import qdrant_edge as engine
-
-                self._shard = self._call(lambda: engine.EdgeShard.load(str(shard)))
-            except BaseException:
-                self._lock.release()
-                raise
+        try:
+            self._shard = self._load()
+        except BaseException:
+            self._lock.release()
+            raise
 
     def settings(self) -> dict[str, Any]:
         rows = self._retrieve([SETTINGS_ID])
@@ -53,9 +51,12 @@ class EdgePoints:
     def create(self, size: int, settings: Mapping[str, Any]) -> None:
         import qdrant_edge as engine
 
-        folder = shard_folder(self._folder)
         if self._shard is None:
-            folder.mkdir(parents=True, exist_ok=True)
+            self._need_room()
+            # A folder that is only half made must not look like one that was damaged.
+            new = self._folder / "qdrant.new"
+            shutil.rmtree(new, ignore_errors=True)
+            new.mkdir()
             vectors = engine.EdgeVectorParams(
                 size=size,
                 distance=engine.Distance.Dot,
@@ -68,7 +69,9 @@ class EdgePoints:
                 ),
                 payload_memory=engine.Memory.Cached,
             )
-            self._shard = self._call(lambda: engine.EdgeShard.create(str(folder), config))
+            self._call(lambda: engine.EdgeShard.create(str(new), config).close())
+            new.replace(shard_folder(self._folder))
+            self._shard = self._load()
         self._update(engine.UpdateOperation.create_field_index(PREFIXES, engine.PayloadSchemaType.Keyword))
         point = engine.Point(SETTINGS_ID, {}, dict(settings))
         self._update(engine.UpdateOperation.upsert_points([point]))
@@ -143,17 +146,33 @@ class EdgePoints:
     def _update(self, operation: Any) -> None:
         assert self._shard is not None, "the store is created before it is written"
         shard, self._changes = self._shard, self._changes + 1
+        self._need_room()
+        self._call(lambda: shard.update(operation))
+        if self._changes % _CHANGES_TO_FLUSH == 0:
+            self._call(shard.flush)
+        if self._changes % _CHANGES_TO_OPTIMIZE == 0:
+            self._call(shard.optimize)
+
+    def _load(self) -> EdgeShard | None:
+        """The engine's files; None where there are none yet."""
+        import qdrant_edge as engine
+
+        shard = shard_folder(self._folder)
+        if has_shard(shard):
+            return self._call(lambda: engine.EdgeShard.load(str(shard)))
+        if shard.exists() and (not shard.is_dir() or any(shard.iterdir())):
+            raise RetrievalError(
+                f"the memory {str(self._folder)!r} is damaged (edge_config.json is missing); {_RESTORE}"
+            )
+        return None
+
+    def _need_room(self) -> None:
         free = shutil.disk_usage(self._folder).free
         if free < _ROOM:
             raise RetrievalError(
                 f"the disk of the memory {str(self._folder)!r} is nearly full ({free / 1e6:.0f} of {_ROOM / 1e6:.0f} MB"
                 " needed): free some space; what was remembered before is kept"
             )
-        self._call(lambda: shard.update(operation))
-        if self._changes % _CHANGES_TO_FLUSH == 0:
-            self._call(shard.flush)
-        if self._changes % _CHANGES_TO_OPTIMIZE == 0:
-            self._call(shard.optimize)
 
     def _call(self, action: Callable[[], _T]) -> _T:
         try:
@@ -164,9 +183,10 @@ class EdgePoints:
             # A panic of the engine is no Exception.
             if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
                 raise
+            full = shutil.disk_usage(self._folder).free < _ROOM
+            hint = "its disk is nearly full: free some space" if full else f"its files may be damaged: {_RESTORE}"
             raise RetrievalError(
-                f"the embedded engine failed in the memory {str(self._folder)!r} ({error});"
-                " free disk space if it is full: what was remembered before is kept"
+                f"the embedded engine failed in the memory {str(self._folder)!r} ({error}); {hint}"
             ) from error
 
 

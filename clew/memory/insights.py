@@ -105,13 +105,14 @@ class Insights:
             raise ConfigError(f"limit={limit!r} remembers nothing: give 1 or more")
         self.store, self.limit = store, limit
 
-    async def recall(self, task: Task, k: int, *, family: str | None = None) -> list[Insight]:
-        """The `k` most important rules of the task's family (or of `family`)."""
-        return (await self.all(family or family_of(task)))[:k] if k > 0 else []
+    async def recall(self, task: Task, k: int, *, family: str | None = None, own: bool = True) -> list[Insight]:
+        """The `k` most important rules of the task's family (or of `family`); without `own` none that this run has a
+        part in."""
+        return (await self.all(family or family_of(task), own=own))[:k] if k > 0 else []
 
-    async def all(self, family: str) -> list[Insight]:
+    async def all(self, family: str, *, own: bool = True) -> list[Insight]:
         """The rules of a family, the most important first, then the oldest."""
-        (rows,) = await self.store.carry_out([search_op(INSIGHTS, family, None, self.limit)])
+        (rows,) = await self.store.carry_out([search_op(INSIGHTS, family, None, self.limit, own)])
         found = [rule for row in rows if (rule := revived(Insight, row["entry"])) is not None]
         return sorted(found, key=lambda one: (-one.importance, one.created, one.id))
 

@@ -77,11 +77,12 @@ class Episodes:
             raise ConfigError(f"limit={limit!r} remembers nothing: give 1 or more")
         self.store, self.limit = store, limit
 
-    async def recall(self, task: Task, k: int, *, family: str | None = None) -> list[Recalled]:
-        """The `k` lessons of the task's family (or of `family`) that are nearest to the task, best first."""
+    async def recall(self, task: Task, k: int, *, family: str | None = None, own: bool = True) -> list[Recalled]:
+        """The `k` lessons of the task's family (or of `family`) that are nearest to the task, best first; without
+        `own` none that this run has a part in."""
         if k < 1:
             return []
-        (rows,) = await self.store.carry_out([search_op(LESSONS, family or family_of(task), task.question, k)])
+        (rows,) = await self.store.carry_out([search_op(LESSONS, family or family_of(task), task.question, k, own)])
         found = [(revived(Lesson, row["entry"]), row["score"] or 0.0) for row in rows]
         return [Recalled(lesson, similarity) for lesson, similarity in found if lesson is not None]
 
@@ -119,17 +120,23 @@ class Episodes:
 def revived(cls: type[T], data: dict[str, Any]) -> T | None:
     """The lesson, rule or demonstration in an entry as JSON; None when somebody has made it something else."""
     entry = Entry.of_json(data)
-    first = entry.sources[0] if entry.sources else Origin()
+    try:
+        return model_of(cls, entry)
+    except ValidationError:
+        note("memory_unreadable", {"id": entry.id, "namespace": list(entry.namespace)})
+        return None
+
+
+def model_of(cls: type[T], entry: Entry) -> T:
+    """The lesson, rule or demonstration in an entry. Raises pydantic's `ValidationError`."""
+    first = next((source for source in entry.sources if source.run), Origin())
     about = {
         "id": entry.key, "created": entry.created, "run": first.run, "runs": entry.runs, "scope": first.place,
         "origin": str(first),
     }  # fmt: skip
-    known = {name: value for name, value in {**entry.value, **about}.items() if name in cls.model_fields}
-    try:
-        return cls.model_validate(known)
-    except ValidationError:
-        note("memory_unreadable", {"id": entry.id, "namespace": list(entry.namespace)})
-        return None
+    return cls.model_validate(
+        {name: value for name, value in {**entry.value, **about}.items() if name in cls.model_fields}
+    )
 
 
 def label(family: str) -> str:
@@ -141,11 +148,11 @@ def digest(*parts: str) -> str:
     return blake2b("\0".join(parts).encode("utf-8", "backslashreplace"), digest_size=8).hexdigest()
 
 
-def search_op(kind: str, family: str, query: str | None, k: int) -> dict[str, Any]:
-    """The operation that finds `k` entries of a family, the nearest to `query`."""
+def search_op(kind: str, family: str, query: str | None, k: int, own: bool = True) -> dict[str, Any]:
+    """The operation that finds `k` entries of a family, the nearest to `query`; without `own` those of others."""
     return {
         "op": "search", "prefix": [kind, label(family)], "query": query, "filter": {"family": family}, "limit": k,
-        "offset": 0,
+        "offset": 0, **({} if own else {"others": True}),
     }  # fmt: skip
 
 

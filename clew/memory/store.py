@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
+from hashlib import blake2b
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Self
 
 from langgraph.store.base import BaseStore, GetOp, Item, ListNamespacesOp, Op, PutOp, Result, SearchItem, SearchOp
 
+from clew.config import without_login
 from clew.errors import ConfigError
 from clew.journal import current
 from clew.journal.attempt import inside_of
@@ -43,7 +46,7 @@ class MemoryStore(BaseStore):
     """
 
     def __init__(self, place: str, *, embedder: Embedder, fields: Sequence[str], key: str | None, wait: float) -> None:
-        self.place, self.name = place, f"memory:{_label(place)}"
+        self.place, self.name = place, f"memory:{_whole(place)}"
         self._embedder, self._fields, self._key, self._wait = embedder, tuple(fields), key, wait
         self._opened: Shelf | None = None
         self._opening = RLock()
@@ -133,8 +136,16 @@ class MemoryStore(BaseStore):
     # What people do, outside of runs --------------------------------------------------------------------------
 
     def entries(self, prefix: tuple[str, ...] = ()) -> list[Entry]:
-        """All entries below `prefix`, with their runs, the last changed first."""
+        """All entries below `prefix`, with their runs, the last changed first. Below `("",)` are the copies that
+        evaluated runs made of what others wrote; they are nowhere else."""
         return self._shelf().entries(prefix)
+
+    def digest(self, task_set: str = "") -> str:
+        """A hash of all that a run which is evaluated in the task set of that name could see, or any run without one.
+        What runs of that set wrote does not change it, and no run of it changes what others wrote."""
+        reader = Origin(task_set=task_set)
+        seen = sorted((entry.to_json() for entry in self.entries() if not entry.barred(reader)), key=_place)
+        return blake2b(json.dumps(seen, sort_keys=True).encode(), digest_size=8).hexdigest()
 
     def write(self, entry: Entry) -> None:
         """Writes an entry as it is given, with its sources; `updated` becomes now."""
@@ -172,9 +183,13 @@ class MemoryStore(BaseStore):
         return EdgePoints(Path(self.place).expanduser(), self._wait)
 
 
-def _label(place: str) -> str:
-    """What a store is called in recorded requests: it does not say where it is."""
-    return place.rstrip("/").rpartition("/")[2]
+def _place(entry: dict[str, Any]) -> tuple[list[str], str]:
+    return entry["namespace"], entry["key"]
+
+
+def _whole(place: str) -> str:
+    """Tells a memory from every other one: the absolute folder, or the address without a login."""
+    return without_login(place).rstrip("/") if "://" in place else str(Path(place).expanduser().resolve())
 
 
 def _in_words(ops: Sequence[Operation]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from clew.journal import Journal
 from clew.scoring import Scorer
+from clew.scoring.written import SCORER
 from clew.task import Answer, Task, Trace
 from clew.tools.output import cut, neutralise
 
@@ -54,8 +55,9 @@ async def attempts_in(journal: Journal, runs: Iterable[str], scorer: Scorer) -> 
 
 
 def trajectory(journal: Journal, trace: Trace, longest: int = LONGEST) -> str:
-    """What a model wrote and did under `trace`, in the order in which it began, without what was answered to it;
-    control markers are neutralised, and beyond `longest` characters the middle is left out."""
+    """What a model wrote and did under `trace`, in the order in which it began, without what was answered to it, and
+    without what scorers were told; control markers are neutralised, and beyond `longest` characters the middle is left
+    out."""
     steps = []
     for row in journal.index(trace.run):
         if row.state != "finished" or row.kind in ("memory", "hold", "probe") or not _under(trace.scope, row.place):
@@ -68,7 +70,8 @@ def trajectory(journal: Journal, trace: Trace, longest: int = LONGEST) -> str:
 
 
 def _under(scope: str, place: str) -> bool:
-    return not scope or place == scope or place.startswith(f"{scope}/")
+    inside = not scope or place == scope or place.startswith(f"{scope}/")
+    return inside and SCORER not in place.split("/")
 
 
 def _written(outcome: Any) -> str:

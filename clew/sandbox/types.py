@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -17,10 +18,12 @@ Status = Literal["ok", "error", "timeout", "oom", "killed"]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one program may use. Raises `ConfigError` for a limit that is not positive.
+    """What one program may use. Raises `ConfigError` for a limit that is not positive and finite.
 
     seconds    wall time
-    memory     bytes of RAM, of all its processes together (`process` backend: of each)
+    memory     bytes of RAM, of all its processes together (`process` backend: of each). A container also counts the
+               files in memory and its fork server, and has `disk` and 32 MiB more: what files leave of that, programs
+               can take
     cpus       cores
     processes  processes and threads at once
     disk       bytes of files in the working directory, and as many in /tmp; one file for every 4 KiB of it
@@ -37,8 +40,8 @@ class Limits:
     def __post_init__(self) -> None:
         for item in fields(self):
             value = getattr(self, item.name)
-            if not value > 0:
-                raise ConfigError(f"limit {item.name}={value!r} is none: give a number above 0")
+            if not 0 < value < math.inf:
+                raise ConfigError(f"limit {item.name}={value!r} is none: give a finite number above 0")
 
     def to_json(self) -> dict[str, float]:
         return asdict(self)

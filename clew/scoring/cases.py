@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from clew.scoring.verdict import Verdict
+from clew.errors import ConfigError, Refused
+from clew.scoring.verdict import Tally, Verdict
 
 CaseOutcome = Literal["passed", "failed", "error"]
 
@@ -74,13 +75,15 @@ Case: TypeAlias = Annotated[Assertion | Call | Sample, Field(discriminator="kind
 @dataclass(frozen=True)
 class CaseResult:
     """`obtained`: the value that the program gave instead, as text; `detail`: what else is known of a failure, such as
-    the exception; `where`: the statement of the test that failed."""
+    the exception; `where`: the statement of the test that failed; `cause`: what the sandbox or the budget raised, which
+    kept the test from running."""
 
     case: Case
     outcome: CaseOutcome
     obtained: str = ""
     detail: str = ""
     where: str = ""
+    cause: Exception | None = None
 
     def __str__(self) -> str:
         line = _cut(self.where or str(self.case), LINE)
@@ -140,10 +143,29 @@ class SuiteReport:
         test."""
         told = self.feedback() if visible else self.counts()
         if self.all_passed:
-            return Verdict(value=1.0, label="right", feedback=told)
+            return Verdict(value=1.0, label="right", feedback=told, tests=self.tally())
         if not self.failed:
-            return Verdict(value=None, feedback=told)
-        return Verdict(value=self.passed / (self.passed + self.failed), label="wrong", feedback=told)
+            return Verdict(value=None, feedback=told, tests=self.tally())
+        share = self.passed / (self.passed + self.failed)
+        return Verdict(value=share, label="wrong", feedback=told, tests=self.tally())
+
+    def tally(self) -> Tally:
+        """The counts, and what kept tests from running: the budget before the sandbox."""
+        causes = [result.cause for result in self.results if result.cause]
+        limit = next((cause.limit for cause in causes if isinstance(cause, Refused)), "")
+        told = f"{type(causes[0]).__name__}: {causes[0]}" if causes else ""
+        return Tally(
+            passed=self.passed, failed=self.failed, errors=self.errors,
+            status="budget" if limit else "error" if causes else "ok", reason=limit or told,
+        )  # fmt: skip
+
+
+def checked_cases(tests: Sequence[Case]) -> Sequence[Case]:
+    """`tests`; raises `ConfigError` when one of them is something else."""
+    wrong = next((test for test in tests if not isinstance(test, Assertion | Call | Sample)), None)
+    if wrong is not None:
+        raise ConfigError(f"{wrong!r:.80} is no test: give Assertion(code=...), Call(...) or Sample(...)")
+    return tests
 
 
 def entry_of(cases: Sequence[Case]) -> str:

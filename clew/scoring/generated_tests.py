@@ -22,7 +22,7 @@ from clew.sandbox.types import Limits, Sandbox
 from clew.scoring.cases import Assertion, SuiteReport
 from clew.scoring.extract import code_in
 from clew.scoring.unit_tests import NO_CODE, run_tests
-from clew.scoring.verdict import Verdict, digest
+from clew.scoring.verdict import Tally, Verdict, digest
 from clew.task import Answer, Task
 
 PROMPT = """\
@@ -135,7 +135,8 @@ class GeneratedTests:
         try:
             tests = await self._tests(task, entry)
         except Refused as refused:
-            return [Verdict(value=None, feedback=f"Refused: {refused}") for _ in answers]
+            cut = Tally(status="budget", reason=refused.limit)
+            return [Verdict(value=None, feedback=f"Refused: {refused}", tests=cut) for _ in answers]
         if not tests:
             return [Verdict(value=None, feedback=NO_TESTS if entry else NO_ENTRY) for _ in answers]
         programs = [code_in(answer.text, entry) for answer in answers]

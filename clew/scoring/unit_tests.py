@@ -22,16 +22,36 @@ from pydantic import TypeAdapter, ValidationError
 from clew.errors import ConfigError, EffectFailed, Refused
 from clew.journal import scope
 from clew.sandbox import Execution, Limits, Sandbox, run
-from clew.scoring.cases import Assertion, Call, Case, CaseResult, Sample, SuiteReport, entry_of, same_output
+from clew.sandbox.box import LONGEST_STDIN
+from clew.scoring.cases import (
+    Assertion,
+    Call,
+    Case,
+    CaseResult,
+    Sample,
+    SuiteReport,
+    checked_cases,
+    entry_of,
+    same_output,
+)
 from clew.scoring.extract import code_in
-from clew.scoring.verdict import Verdict
+from clew.scoring.verdict import Tally, Verdict
 from clew.task import Answer, Task
 
 SECONDS = 10.0
 AT_ONCE = 4
 NO_CODE = "no code found in the answer"
 _DRIVER = "from clew_inside.referee import main\nmain()"
-_MODULES = ("__init__", "link", "program", "referee")
+# What the driver says of a test is short; a program may write eight times what a sample expects, spaces and all.
+_REPORT, _ROOM = 1 << 14, 8
+# A longer input than a sandbox takes goes there as a file.
+_FROM_FILE = """
+import os, runpy
+os.dup2(os.open("input.txt", os.O_RDONLY), 0)
+runpy.run_path("solution.py", run_name="__main__")
+"""
+_MODULES = ("__init__", "link", "program", "reading", "referee")
+_AS_IS = "utf-8", "surrogatepass"
 _SAMPLES = TypeAdapter(tuple[Sample, ...])
 _CASE: TypeAdapter[Case] = TypeAdapter(Case)
 
@@ -42,8 +62,10 @@ async def run_tests(
     """Tries `program` on `tests`, at most four at once, each in a clean process and in `scope("test", index)`.
 
     Each is one program of the budget. `limits` hold for each; default: those of the sandbox, with at most 10 seconds. A
-    test that the sandbox or the budget did not run ends with `error`, which is neither passed nor failed.
+    test that the sandbox or the budget did not run ends with `error`, which is neither passed nor failed. Raises
+    `ConfigError` for what is no test.
     """
+    tests = tuple(checked_cases(tests))
     limits = limits or replace(sandbox.limits, seconds=min(SECONDS, sandbox.limits.seconds))
     places = asyncio.Semaphore(AT_ONCE)
 
@@ -53,16 +75,16 @@ async def run_tests(
                 try:
                     return await _tried(sandbox, program, test, limits)
                 except (EffectFailed, Refused, ConfigError) as error:
-                    return CaseResult(test, "error", detail=f"{type(error).__name__}: {error}")
+                    return CaseResult(test, "error", detail=f"{type(error).__name__}: {error}", cause=error)
 
     return SuiteReport(tuple(await asyncio.gather(*(one(index, test) for index, test in enumerate(tests)))))
 
 
 async def _tried(sandbox: Sandbox, program: str, test: Case, limits: Limits) -> CaseResult:
     if isinstance(test, Sample):
-        return _compared(test, await run(sandbox, program, stdin=test.input, limits=limits), limits)
+        return await _sampled(sandbox, program, test, _with_room(limits, _ROOM * len(test.output.encode(*_AS_IS))))
     given = json.dumps({"program": program, "test": test.model_dump(mode="json")})
-    done = await run(sandbox, _DRIVER, _inside(), stdin=given, limits=limits)
+    done = await run(sandbox, _DRIVER, _inside(), stdin=given, limits=_with_room(limits, _REPORT))
     if done.status != "ok":
         return CaseResult(test, "failed", detail=_ending(done, limits))
     try:
@@ -82,9 +104,23 @@ def tried(request: Mapping[str, Any], outcome: Mapping[str, Any]) -> str | None:
     return f"{_CASE.validate_python(json.loads(request['stdin'])['test'])} → {found}"
 
 
+async def _sampled(sandbox: Sandbox, program: str, test: Sample, limits: Limits) -> CaseResult:
+    if len(test.input) <= LONGEST_STDIN:
+        return _compared(test, await run(sandbox, program, stdin=test.input, limits=limits), limits)
+    files = {"solution.py": program, "input.txt": test.input}
+    return _compared(test, await run(sandbox, _FROM_FILE, files, limits=limits), limits)
+
+
+def _with_room(limits: Limits, output: int) -> Limits:
+    return replace(limits, output=max(limits.output, output))
+
+
 def _compared(test: Sample, done: Execution, limits: Limits) -> CaseResult:
     if not done.ok:
         return CaseResult(test, "failed", detail=_ending(done, limits))
+    # The cut may be in the error stream alone. What is left of a cut output is compared with nothing.
+    if done.truncated and len(done.stdout.encode(*_AS_IS)) >= limits.output:
+        return CaseResult(test, "failed", detail=f"it wrote more than {limits.output} bytes")
     if same_output(done.stdout, test.output, test.tolerance):
         return CaseResult(test, "passed")
     return CaseResult(test, "failed", obtained=repr(done.stdout.strip()))
@@ -115,6 +151,8 @@ class UnitTests:
         tests: task id to tests.
         limits: of each test, see `run_tests`.
         visible: whether models may see these tests. If not they are gold (`oracle`), and feedback quotes none of them.
+
+    Raises `ConfigError` for what is no test.
     """
 
     name = "unit_tests"
@@ -127,6 +165,8 @@ class UnitTests:
         limits: Limits | None = None,
         visible: bool = False,
     ) -> None:
+        for cases in tests.values():
+            checked_cases(cases)
         self._tests, self._sandbox, self._limits, self._visible = tests, sandbox, limits, visible
 
     @property
@@ -198,7 +238,7 @@ async def _reports(
             return await run_tests(sandbox, programs[index], tests, limits=limits)
 
     done = dict(zip(first, await asyncio.gather(*map(one, first.values())), strict=True))
-    nothing = Verdict(value=0.0, label="wrong", feedback=NO_CODE)
+    nothing = Verdict(value=0.0, label="wrong", feedback=NO_CODE, tests=Tally(failed=len(tests)))
     return [done[program] if program else nothing for program in programs]
 
 

@@ -9,18 +9,34 @@ from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from clew.task import Answer, Task
+from clew.task import Answer, Status, Task
+
+
+class Tally(BaseModel):
+    """How many tests of a program passed, failed and could not be run (`errors`). `status` and `reason` say, as those
+    of an answer, what kept the first of these from running: `budget`, with the limit's name, or `error`, with the
+    error; `ok` when it was neither the sandbox nor the budget."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    passed: int = 0
+    failed: int = 0
+    errors: int = 0
+    status: Status = "ok"
+    reason: str = ""
 
 
 class Verdict(BaseModel):
     """A judgement of one answer. `value` is a score, larger is better, in [0, 1] unless the scorer says otherwise, and
-    None when it could not judge; `label` is `unknown` then, and for scores that do not decide."""
+    None when it could not judge; `label` is `unknown` then, and for scores that do not decide. `tests`: the counts of
+    a scorer that ran some."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     value: float | None
     label: Literal["right", "wrong", "unknown"] = "unknown"
     feedback: str = ""
+    tests: Tally | None = None
 
 
 class Scorer(Protocol):

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
+from langchain_core.messages import AIMessage, BaseMessage, ToolMessage, convert_to_messages
+
 from clew.journal import Run, current, scope
 from clew.journal.address import here
 
@@ -31,10 +33,11 @@ class Made(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Conversation:
     """The calls before one call. `beside` names those that stand before it in the same reply and run at the same time,
-    so that nobody knows their outcome."""
+    so that nobody knows their outcome; `told_apart` says that each of them has a place of its own."""
 
     made: tuple[Made, ...] = ()
     beside: tuple[str, ...] = ()
+    told_apart: bool = True
 
     def of(self, tool: str) -> list[dict[str, Any]]:
         """What the calls of `tool` left, in order."""
@@ -64,7 +67,7 @@ def conversing(conversation: Conversation) -> Iterator[None]:
 def calling(tool: str, runtime: Any, by_hand: ByHand) -> Iterator[tuple[Conversation, Leave]]:
     """Around one call of `tool`: what was called before it, and where it leaves its own artifact for code without
     messages. `runtime` is what a ToolNode injects. Calls of one reply get a scope each, by their place in it."""
-    found = in_messages(runtime)
+    found = in_messages(tool, runtime)
     if found is not None:
         conversation, index = found
         with scope(tool, index):
@@ -76,30 +79,54 @@ def calling(tool: str, runtime: Any, by_hand: ByHand) -> Iterator[tuple[Conversa
             yield conversation, leave
 
 
-def in_messages(runtime: Any) -> tuple[Conversation, int] | None:
-    """The conversation of a call by a ToolNode, and the call's place in its reply; None when the graph's state has no
-    `messages` in which the call stands."""
-    state = getattr(runtime, "state", None)
-    messages = state if isinstance(state, list) else _item(state, "messages")
-    if not isinstance(messages, Sequence):
-        return None
-    for at in range(len(messages) - 1, -1, -1):
-        calls = getattr(messages[at], "tool_calls", None) or ()
-        for index, call in enumerate(calls):
-            if call["id"] == runtime.tool_call_id:
-                before = [message for message in messages[:at] if message.type == "tool"]
-                made = tuple(Made(message.name or "", _artifact(message)) for message in before)
+def in_messages(tool: str, runtime: Any) -> tuple[Conversation, int] | None:
+    """The conversation of a call by a ToolNode, and the call's place in its reply; None when nothing in the graph's
+    state is a list of messages in which the call stands. To be asked once for each call."""
+    for given in _lists(getattr(runtime, "state", None)):
+        messages = _messages(given)
+        for at in range(len(messages) - 1, -1, -1):
+            message = messages[at]
+            calls = message.tool_calls if isinstance(message, AIMessage) else []
+            if any(call["id"] == runtime.tool_call_id for call in calls):
+                index = _place(tool, runtime.tool_call_id, calls)
+                made = tuple(_made(one) for one in messages[:at] if isinstance(one, ToolMessage))
                 return Conversation(made, tuple(other["name"] for other in calls[:index])), index
     return None
 
 
-def _item(state: Any, name: str) -> Any:
-    return state.get(name) if isinstance(state, dict) else getattr(state, name, None)
+def _lists(state: Any) -> list[list[Any]]:
+    """The lists in a state, which of them are messages is up to the graph; `messages` first."""
+    if isinstance(state, list):
+        return [state]
+    values = state if isinstance(state, dict) else getattr(state, "__dict__", {})
+    names = sorted(values, key=lambda name: name != "messages")
+    return [values[name] for name in names if isinstance(values[name], list)]
 
 
-def _artifact(message: Any) -> dict[str, Any] | None:
-    artifact = message.artifact
-    return artifact if isinstance(artifact, dict) else None
+def _messages(given: list[Any]) -> list[BaseMessage]:
+    """The messages in a list, where they may stand as dicts or pairs too."""
+    found: list[BaseMessage] = []
+    for one in given:
+        try:
+            found += convert_to_messages([one])
+        except (ValueError, TypeError, NotImplementedError):
+            continue
+    return found
+
+
+def _place(tool: str, id: str | None, calls: Sequence[Any]) -> int:
+    """Where the call stands in its reply. Models give one id to several calls: those of one tool are told apart by the
+    order in which the node makes them."""
+    same = [index for index, call in enumerate(calls) if call["id"] == id]
+    places = [index for index in same if calls[index]["name"] == tool] or same
+    if len(places) == 1:
+        return places[0]
+    nodes = current().nodes
+    return places[min(nodes.count(here(nodes).execution, (tool, str(id))), len(places) - 1)]
+
+
+def _made(message: ToolMessage) -> Made:
+    return Made(message.name or "", message.artifact if isinstance(message.artifact, dict) else None)
 
 
 # LangGraph counts steps: a node that is reached again goes on in the same place.
@@ -138,6 +165,6 @@ class ByHand:
             entry.artifact = artifact
 
         try:
-            yield Conversation(made, beside), leave
+            yield Conversation(made, beside, told_apart=False), leave
         finally:
             entry.running = False

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -13,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from clew.errors import ConfigError, PageFailed, SearchFailed
 from clew.journal import note
 from clew.retrieval import Hit, Searcher, read, search
-from clew.tools.conversation import ByHand, Conversation, calling
+from clew.tools.conversation import ByHand, calling
 from clew.tools.output import neutralise
 from clew.tools.recording import NO_RUNTIME, RecordedTool, recorded_tool
 
@@ -26,6 +27,7 @@ NOTHING_FOUND = "The search found nothing. Try other words, or go on without it.
 SEARCH_FAILED = "The search failed for a technical reason. You may try the same query again, or go on without it."
 PAGE_FAILED = "The page could not be read. Read another one, or go on without it."
 UNKNOWN_PAGE = "No search has found {page!r}. Give the number of a passage as search shows it, such as {example}."
+NO_SEARCH = "There was no search yet that found anything. Search first, then give the number of a passage."
 PAST_THE_END = "The page has {length} characters: there is nothing at offset {offset}."
 
 
@@ -40,8 +42,16 @@ class Place(BaseModel):
     offset: int = Field(default=0, ge=0, description="Where to begin, in characters.")
 
 
-# What was found for code without messages, where a page is read by another tool than the one that found it.
-_found: WeakKeyDictionary[Searcher, ByHand] = WeakKeyDictionary()
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What the tools over one searcher share, where a page is read by another tool than the one that found it: the
+    names of those that search, and what was called by code without messages."""
+
+    searching: set[str] = field(default_factory=set)
+    by_hand: ByHand = field(default_factory=ByHand)
+
+
+_shared: WeakKeyDictionary[Searcher, _Shared] = WeakKeyDictionary()
 
 
 def search_tool(
@@ -60,10 +70,11 @@ def search_tool(
     """
     if min(k, hit_chars) < 1:
         raise ConfigError(f"k={k!r}, hit_chars={hit_chars!r}: a search shows at least 1 passage of 1 character")
-    by_hand = _found.setdefault(searcher, ByHand())
+    shared = _shared.setdefault(searcher, _Shared())
+    shared.searching.add(name)
 
     async def look_up(query: str, runtime: ToolRuntime = NO_RUNTIME) -> tuple[str, dict[str, Any]]:
-        with calling(name, runtime, by_hand) as (before, leave):
+        with calling(name, runtime, shared.by_hand) as (before, leave):
             number = before.number(name)
             try:
                 hits = await search(searcher, query, k)
@@ -75,7 +86,7 @@ def search_tool(
         listed = [_listed(f"{number}-{rank}", hit, hit_chars) for rank, hit in enumerate(hits, 1)]
         return "\n\n".join(listed) or NOTHING_FOUND, artifact
 
-    return recorded_tool(name, description, Query, look_up)
+    return recorded_tool(name, description, Query, look_up, passages=_found)
 
 
 def read_page_tool(
@@ -89,11 +100,12 @@ def read_page_tool(
     """
     if page_chars < 1:
         raise ConfigError(f"page_chars={page_chars!r} shows nothing: give 1 or more")
-    by_hand = _found.setdefault(searcher, ByHand())
+    shared = _shared.setdefault(searcher, _Shared())
 
     async def read_page(page: str, offset: int = 0, runtime: ToolRuntime = NO_RUNTIME) -> tuple[str, dict[str, Any]]:
-        with calling(name, runtime, by_hand) as (before, leave):
-            hit = _hit(searcher.name, before, page)
+        with calling(name, runtime, shared.by_hand) as (before, leave):
+            searches = [artifact for tool, artifact in before.made if tool in shared.searching and artifact]
+            hit = _hit([one for one in searches if one.get("searcher") == searcher.name], page)
             try:
                 whole = await read(searcher, hit)
             except PageFailed as error:
@@ -110,7 +122,7 @@ def read_page_tool(
         head = f"{_line(title)} ({_line(whole.source)}), characters {offset} to {end} of {length}{more}"
         return f"{head}\n\n{neutralise(piece)}", artifact
 
-    return recorded_tool(name, description, Place, read_page)
+    return recorded_tool(name, description, Place, read_page, passages=lambda artifact: [Hit(**artifact["page"])])
 
 
 def _listed(number: str, hit: Hit, chars: int) -> str:
@@ -123,21 +135,23 @@ def _line(text: str) -> str:
     return neutralise(" ".join(text.split()))
 
 
-def _hit(searcher: str, before: Conversation, page: str) -> Hit:
+def _found(searched: dict[str, Any]) -> list[Hit]:
+    return [Hit(**hit) for hit in searched["hits"]]
+
+
+def _hit(searches: Sequence[dict[str, Any]], page: str) -> Hit:
     """The hit that `page` names, of the last search that showed it. A number wins over a source of the same form, which
     somebody else has chosen."""
     wanted = page.strip().strip("[]").strip()
     numbers: dict[str, Hit] = {}
     names: dict[str, Hit] = {}
-    for made in before.made:
-        artifact = made.artifact or {}
-        if artifact.get("searcher") != searcher:
-            continue
-        for rank, data in enumerate(artifact["hits"], 1):
-            hit = numbers[f"{artifact['search']}-{rank}"] = Hit(**data)
+    for one in searches:
+        for rank, hit in enumerate(_found(one), 1):
+            numbers[f"{one['search']}-{rank}"] = hit
             names |= {hit.source: hit, hit.id: hit}
+    if not numbers:
+        raise ToolException(NO_SEARCH)
     found = numbers.get(wanted) or names.get(wanted)
     if found is None:
-        example = next(reversed(numbers), "1-1")
-        raise ToolException(UNKNOWN_PAGE.format(page=neutralise(wanted[:200]), example=example))
+        raise ToolException(UNKNOWN_PAGE.format(page=neutralise(wanted[:200]), example=next(reversed(numbers))))
     return found

@@ -24,12 +24,18 @@ from mcp.types import CONNECTION_CLOSED, INVALID_REQUEST, REQUEST_TIMEOUT, CallT
 
 from clew.errors import ConfigError, ToolFailed
 from clew.journal import note, register_secret
+from clew.journal.redact import redact
 from clew.tools.recording import KIND, NO_RUNTIME, RecordedTool, place_of, readable, recorded_tool, told
 
 # So many characters of what a server wrote to stderr are shown when it does not start.
 _SAID = 500
 # A server that does not end by itself is left to the SDK, which kills it after a few seconds.
 _GOODBYE_S = 10.0
+# A shorter value is likely a word of ordinary text, which nobody could read any more if it were masked.
+_SHORTEST_SECRET = 8
+_SECRET_NAME = re.compile(r"key|token|secret|pass|pwd|auth|credential|cookie", re.IGNORECASE)
+# Letters and digits in one long word, which no path, address or sentence is.
+_RANDOM = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[\w+=~-]{20,}")
 
 
 class McpServer:
@@ -43,7 +49,9 @@ class McpServer:
             command runs on this machine, outside of any sandbox, with your rights: name only what you trust. No model
             ever chooses it.
         name: what requests in the journal call it; default: the URL without credentials, or the command's file name.
-        env: further environment variables of the command, which otherwise gets PATH, HOME and few others.
+        env: further environment variables of the command, which otherwise gets PATH, HOME and few others. The values of
+            those that are named for a key, a token, a password or the like, and values that look like one, appear in no
+            journal or error.
         cwd: folder in which the command runs.
         headers: HTTP headers, such as `Authorization`. Their values appear in no journal, log or error.
         prefix: put before the names of the tools, where two servers use the same.
@@ -84,6 +92,9 @@ class McpServer:
         for value in self._headers.values():
             register_secret(value)
             register_secret(value.rpartition(" ")[2])
+        for name_of_it, value in self._env.items():
+            if len(value) >= _SHORTEST_SECRET and (_SECRET_NAME.search(name_of_it) or _RANDOM.fullmatch(value)):
+                register_secret(value)
         self._connection: Connection | None = None
         self._lock = asyncio.Lock()
 
@@ -203,7 +214,7 @@ class Connection:
                         ready.set_exception(error)
                 finally:
                     said.seek(0)
-                    self._said = said.read()[-_SAID:].strip()
+                    self._said = redact(said.read())[-_SAID:].strip()
 
         # A context of its own: the session outlives the run and the node that happened to need it first.
         self._task = asyncio.create_task(own(), context=Context())
@@ -228,7 +239,7 @@ class Connection:
             error = error.exceptions[0]
         reason = "it did not introduce itself in time" if isinstance(error, TimeoutError) else str(error)
         said = f"; it said: {self._said}" if self._said else ""
-        return (reason or type(error).__name__) + said
+        return redact(reason or type(error).__name__) + said
 
 
 @asynccontextmanager

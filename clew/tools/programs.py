@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from clew.errors import AmbiguousScope, ConfigError
 from clew.sandbox.sessions import session
 from clew.sandbox.types import Limits, Sandbox
-from clew.tools.conversation import ByHand, Made, calling, in_messages
+from clew.tools.conversation import ByHand, Made, calling
 from clew.tools.output import neutralise, shown
 from clew.tools.recording import NO_RUNTIME, RecordedTool, recorded_tool
 
@@ -51,7 +51,7 @@ def python_tool(
 
     async def python(program: str, runtime: ToolRuntime = NO_RUNTIME) -> tuple[str, dict[str, Any]]:
         with calling(name, runtime, by_hand) as (before, leave):
-            if name in before.beside and in_messages(runtime) is None:
+            if name in before.beside and not before.told_apart:
                 raise AmbiguousScope(
                     f"two programs at once in one notebook of the tool {name!r}: give each branch its own, as in: "
                     'with scope("branch", i)'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -12,9 +13,10 @@ from langchain_core.utils.pydantic import get_fields
 from langgraph.prebuilt import ToolRuntime
 from pydantic import BaseModel, Field, ValidationError
 
-from clew.errors import ClewError, ConfigError, EffectFailed, ModelError, SandboxFailed
+from clew.errors import ClewError, ConfigError, EffectFailed, ModelError, SandboxFailed, ToolFailed
 from clew.journal import effect, scope
 from clew.journal.redact import redact_json
+from clew.retrieval import Hit
 from clew.tools.conversation import Made, in_messages
 from clew.tools.output import cut, neutralise
 
@@ -30,11 +32,13 @@ class RecordedTool(StructuredTool):
     """A tool that records what it does: its calls need no effect around them.
 
     `in_order`: calls of one reply are made one after another where the graph can do that, because each finds what the
-    one before it left. `ended` is called with the calls of a conversation that is over.
+    one before it left. `ended` is called with the calls of a conversation that is over. `passages` tells what of a
+    searcher's documents the model reads in a result, by its artifact; only tools that read documents have it.
     """
 
     in_order: bool = False
     ended: Callable[[Sequence[Made]], Awaitable[None]] | None = Field(default=None, exclude=True)
+    passages: Callable[[dict[str, Any]], list[Hit]] | None = Field(default=None, exclude=True)
 
     def _parse_input(self, tool_input: str | dict[str, Any], tool_call_id: str | None) -> str | dict[str, Any]:
         """Arguments by a JSON schema come as one dict: LangChain would take `config` among them for its own."""
@@ -115,14 +119,26 @@ def journaled(tool: BaseTool) -> BaseTool:
 
 def place_of(tool: str, runtime: Any) -> Any:
     """A scope for a call that a ToolNode makes beside others; nothing where the caller has set one."""
-    found = in_messages(runtime)
-    return nullcontext() if found is None else scope(tool, found[1])
+    if runtime is None:
+        return nullcontext()
+    found = in_messages(tool, runtime)
+    return scope(tool, runtime.tool_call_id if found is None else found[1])
 
 
 async def told(kind: str, request: dict[str, Any], perform: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
     """The outcome of an effect of a tool; what fails in the tool itself is a `ToolException`, which tells the model."""
+
+    async def performed() -> dict[str, Any]:
+        try:
+            return await perform()
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise ToolFailed(f"it cancelled itself: {error}" if str(error) else "it cancelled itself") from error
+
     try:
-        return (await effect(kind, request, perform)).outcome
+        return (await effect(kind, request, performed)).outcome
     except (ModelError, SandboxFailed):
         raise
     except EffectFailed as error:

@@ -50,6 +50,13 @@ async def test_the_judge_chooses_what_it_rates_highest() -> None:
     assert (answer.text, answer.score) == ("Berta", 0.9) and len(answer.candidates) == 3
 
 
+async def test_the_judge_says_what_is_right() -> None:
+    rating = Rule("<answer>", lambda request: f"Rating: {7 if 'Berta' in request.prompt else 6}")
+    with ScriptedServer([rating, "\\boxed{Tom}", "\\boxed{Berta}"]) as server:
+        answer = await run(at(server, "best_of(cot, n=2, concurrency=1)"), Task(prompt="Who repairs the sluice?"))
+    assert answer.artifacts["best_of"]["labels"] == ["wrong", "right"]
+
+
 async def test_samples_run_in_the_sandbox() -> None:
     programs = ["print(input())", "print(2 * int(input()))"]
     samples = [{"input": "0", "output": "0"}, {"input": "3", "output": "6"}]

@@ -10,6 +10,7 @@ from clew.agents import ask, doors, solve
 from clew.config import Settings, load
 from clew.errors import ConfigError
 from clew.journal import Journal
+from clew.scoring.verdict import Tally
 from clew.testing import Rule, ScriptedServer, Template, vllm
 from clew.testing.replies import Scripted
 
@@ -84,7 +85,25 @@ async def test_samples_are_shown_and_tried() -> None:
                 "Double a number.", settings, journal=journal, kind="code", samples=samples, run_id="r"
             )
             assert (answer.text, answer.score, answer.status) == (program, score, "ok")
-            assert solve.passed_samples(journal.find_run("r"), answer) == (round(2 * score), 2)
+            counts = Tally(passed=round(2 * score), failed=2 - round(2 * score))
+            assert solve.tried(journal.find_run("r"), answer) == (counts, 2)
+
+
+async def test_samples_that_no_sandbox_ran_are_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = Rule("Double", "```python\nprint(2 * int(input()))\n```\n")
+    with ScriptedServer([PROBE, code], features=vllm) as server, Journal(":memory:") as journal:
+        settings = at(server, method="cot")
+        samples = [{"input": "3\n", "output": "6\n"}]
+        with monkeypatch.context() as patched:
+            patched.setattr("sys.platform", "darwin")
+            answer = await solve.solve("Double.", settings, journal=journal, kind="code", samples=samples, run_id="r")
+        assert (answer.text, answer.score, answer.status) == ("print(2 * int(input()))", None, "partial")
+        tally, of = solve.tried(journal.find_run("r"), answer) or (None, 0)
+        assert tally is not None and (tally.errors, tally.status, of) == (1, "error", 1)
+        assert "needs Linux" in tally.reason
+        answer = await ask.resume("r", settings, journal=journal, retry=["failed"])
+        assert (answer.score, answer.status) == (1.0, "ok")
+        assert solve.tried(journal.find_run("r"), answer) == (Tally(passed=1), 1)
 
 
 def test_the_method_of_a_file_is_about_questions(tmp_path: Path) -> None:
@@ -95,9 +114,10 @@ def test_the_method_of_a_file_is_about_questions(tmp_path: Path) -> None:
     given = load({"method": "vote(cot)"}, env={}, folder=tmp_path)
     assert solve.for_solving(given).method == "vote(cot)"
     assert solve.for_solving(given, checked=True).method == "best_of(vote(cot), n=1, scorer=samples)"
-    assert (
-        solve.for_solving(load({"method": "best_of(cot, scorer=samples)"}), checked=True).method.count("best_of") == 1
-    )
+    chosen = load({"method": "best_of(cot, scorer=samples)"})
+    assert solve.for_solving(chosen, checked=True).method.count("best_of") == 1
+    reflecting = load({"method": "reflexion(cot, scorer=samples)"})
+    assert solve.for_solving(reflecting, checked=True).method.startswith("best_of(reflexion(cot, ")
     with pytest.raises(ConfigError, match="--max-programs means nothing to vote"):
         solve.for_solving(given, {"max_programs": 2})
 

@@ -44,6 +44,8 @@ def test_a_colon_takes_one_option_inside_parentheses() -> None:
     [
         ("vote(cot", 8, "it ends where a comma or a closing parenthesis of 'vote' belongs"),
         ("vote(cot(a)b)", 11, "'b' stands where a comma"),
+        ("vote(cot,,n=3)", 9, "a comma of 'vote' stands alone"),
+        ("vote(cot, n=3,)", 14, "a comma of 'vote' stands alone"),
         ("vote(cot))", 9, "')' is left over"),
         ("cot=3", 3, "'=3' is left over"),
         ("a, b", 1, "', b' is left over"),

@@ -98,7 +98,8 @@ def test_show_says_where_it_came_from(memory: Memory) -> None:
 def test_edit_by_text_value_and_editor(memory: Memory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert memory("edit", "aa01", "--text", "Carry it.").code == 0
     assert kept()["aa01"] == {**LESSON, "text": "Carry it.", "used": 4, "helped": 3}
-    assert memory("edit", "cc03", "--value", '{"answer": "23"}').code == 0 and kept()["cc03"] == {"answer": "23"}
+    demo = {"question": "17+6?", "steps": "", "answer": "23", "family": "math"}
+    assert memory("edit", "cc03", "--value", json.dumps(demo)).code == 0 and kept()["cc03"] == demo
     script = tmp_path / "editor.py"
     script.write_text(
         "import sys, pathlib\np = pathlib.Path(sys.argv[1])\np.write_text(p.read_text().replace('it', 'one'))"
@@ -118,6 +119,8 @@ def test_edit_by_text_value_and_editor(memory: Memory, tmp_path: Path, monkeypat
         (("show", "zz"), "no entry 'zz' is remembered"),
         (("edit", "aa01", "--value", "{"), "is not JSON"),
         (("edit", "aa01", "--value", "[]"), "give an object"),
+        (("edit", "aa01", "--text", " "), "its text is empty"),
+        (("edit", "aa01", "--value", '{"text": 5}'), "would not be readable any more (text: "),
         (("edit", "cc03", "--text", "x"), "has no text"),
         (("edit", "aa01", "--text", "x", "--value", "{}"), "give one of them"),
         (("edit", "aa01"), "set EDITOR"),
@@ -173,3 +176,11 @@ def test_it_is_a_command_of_the_program(memory: Memory, capsys: pytest.CaptureFi
 
 def test_json_is_readable(memory: Memory) -> None:
     assert all(json.loads(line) for line in memory("list", "--json").out.splitlines())
+
+
+def test_a_damaged_folder_and_a_file_are_named(memory: Memory) -> None:
+    Path(PLACE, "qdrant", "edge_config.json").unlink()
+    damaged = memory("list")
+    assert damaged.code == 5 and "is damaged" in damaged.err and "restore the folder" in damaged.err
+    Path("plain").write_text("x")
+    assert memory("list", "--memory", "plain").code == 2 and "is a file" in memory("list", "--memory", "plain").err

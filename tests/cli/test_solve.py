@@ -99,14 +99,43 @@ def test_a_program_is_tried_on_its_samples_and_written(clew: Clew, here: Path) -
     assert result.out.startswith(DOUBLE) and "2 of 2 samples passed" in result.out
     assert (here / "double.py").read_text() == DOUBLE + "\n"
     again = clew("resume", run_id(result), "--json")
-    assert again.objects[0]["samples"] == {"passed": 2, "of": 2}
+    assert again.objects[0]["samples"] == {"passed": 2, "untried": 0, "of": 2}
     assert clew("replay", run_id(result)).code == 0
 
 
 def test_a_program_that_fails_a_sample_ends_with_1(clew: Clew, here: Path) -> None:
     with ScriptedServer(script(program("print(abs(2 * int(input())))"), "That is it."), features=vllm) as server:
         (data,) = (result := clew(*coding(server, here, "--json"))).objects
-    assert result.code == 1 and data["status"] == "ok" and data["samples"] == {"passed": 1, "of": 2}
+    assert result.code == 1 and data["status"] == "ok" and data["samples"]["passed"] == 1
+
+
+CODE = f"```python\n{DOUBLE}\n```"
+
+
+def test_samples_that_could_not_be_tried_are_no_passed_ones(
+    clew: Clew, here: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody.sock")
+    with ScriptedServer(script(CODE), features=vllm) as server:
+        asked = [*coding(server, here)[:-4], "--method", "cot", "--sandbox", "docker"]
+        result = clew(*asked)
+        assert result.code == 5 and "samples not tried" in result.out and result.out.startswith(DOUBLE)
+        last = result.err.splitlines()[-1]
+        assert "the samples could not be tried (no Docker Engine answers" in last
+        assert last.endswith(f"clew resume {run_id(result)} --retry failed")
+        again = clew("resume", run_id(result), "--json")
+    assert again.code == 5 and again.objects[0]["samples"] == {"passed": None, "untried": 2, "of": 2}
+
+
+def test_some_samples_that_could_not_be_tried_are_counted_apart(
+    clew: Clew, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = [*SAMPLES, {"input": "1", "output": "3"}, {"input": "x" * (65 << 20), "output": ""}]
+    monkeypatch.setattr("tests.cli.test_solve.SAMPLES", samples)
+    with ScriptedServer(script(CODE), features=vllm) as server:
+        result = clew(*[word for word in coding(server, here, "--method", "cot") if word not in ("--hint-rounds", 0)])
+    assert result.code == 1 and "2 of 4 samples passed, 1 not tried" in result.out
+    assert "some samples could not be tried (the files for the sandbox have more than" in result.err.splitlines()[-1]
 
 
 @pytest.mark.parametrize(
@@ -116,14 +145,17 @@ def test_a_program_that_fails_a_sample_ends_with_1(clew: Clew, here: Path) -> No
         (["--samples", "none.json", "--kind", "code"], "cannot be read"),
         (["--samples", "list.json", "--kind", "code"], "where a sample belongs"),
         (["--samples", "list.json"], "give --kind code"),
+        (["--samples", "empty.json", "--kind", "code"], "'empty.json' holds no sample: give a JSON list"),
         (["--out", "no/where.py"], "a folder that exists"),
         (["--method", "strat"], "did you mean 'start'?"),
         (["--sandbox", "cellar"], "sandbox='cellar' is unknown"),
-        (["--max-programs", "-1"], "max_programs=-1"),
+        (["--max-programs", "-1"], "--max-programs = -1 makes no sense"),
+        (["--hint-rounds", "-2"], "--hint-rounds = -2 makes no sense"),
     ],
 )
 def test_mistakes_are_one_sentence(clew: Clew, here: Path, arguments: list[str], what: str) -> None:
     (here / "list.json").write_text('[{"input": 3}]')
+    (here / "empty.json").write_text("[]")
     result = clew("solve", PROBLEM, "--model", "openai/m", "--api-base", "http://127.0.0.1:9/v1", *arguments)
     assert result.code == 2 and what in result.err.splitlines()[-1] and "Traceback" not in result.err
 

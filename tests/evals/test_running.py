@@ -274,20 +274,29 @@ async def test_what_follows_an_attempt_is_on_its_account(tmp_path: Path) -> None
     assert sum(each.tokens for each in row.candidates) == row.tokens
 
 
-async def test_a_graph_with_a_memory_is_told_in_which_set_it_is_evaluated(tasks: TaskSet) -> None:
-    """So that its memory shows nothing that was learned from these tasks; the others are asked as ever."""
-    seen: dict[str, list[object]] = {}
+async def test_every_task_says_in_which_set_it_is_evaluated(tasks: TaskSet) -> None:
+    """Whatever the graph: who knows what is drawn from its runs later?"""
+    seen = []
 
-    def asked(label: str) -> Any:
-        async def say(state: MethodState) -> MethodState:
-            seen.setdefault(label, []).append(state["task"]["inputs"].get("task_set"))
-            return {"answer": {"text": "unknown"}}
+    async def say(state: MethodState) -> MethodState:
+        seen.append(state["task"]["inputs"]["task_set"])
+        return {"answer": {"text": "unknown"}}
 
-        builder = StateGraph(MethodState)
-        builder.add_node("say", say)
-        builder.add_edge(START, "say")
-        return builder.compile()
+    builder = StateGraph(MethodState)
+    builder.add_node("say", say)
+    builder.add_edge(START, "say")
+    graph = builder.compile()
+    await evaluate(tasks, {"g": graph}, journal=Journal.memory())
+    await evaluate(TaskSet("", tasks.items), {"g": graph}, journal=Journal.memory())
+    assert seen == ["world"] * 7 + ["tasks"] * 7
 
-    both = {"with": asked("with"), "without": asked("without")}
-    await evaluate(tasks, both, journal=Journal.memory(), remembers=["with"])
-    assert seen == {"with": [tasks.digest()] * 7, "without": [None] * 7}
+
+async def test_some_of_a_set_share_their_runs_with_all_of_it(tasks: TaskSet) -> None:
+    journal = Journal.memory()
+    with ScriptedServer(world.model) as server:
+        only = {"closed_book": graphs(server)["closed_book"]}
+        await evaluate(TaskSet("world", tasks.items[:3]), only, journal=journal)
+        await evaluate(tasks, only, journal=journal)
+        assert server.count == 7
+        await evaluate(tasks, only, journal=journal, decides={"closed_book": {"memory": "another"}})
+        assert server.count == 14

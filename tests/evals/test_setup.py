@@ -26,3 +26,14 @@ def test_the_command_has_every_setting_that_decides_and_no_secret(tmp_path: Path
 def test_what_is_at_its_default_is_left_out(tmp_path: Path) -> None:
     settings = load({"model": "m"}, env={}, folder=tmp_path)
     assert command(Wanted("t", ("cot",)), settings) == "clew eval --tasks t --graph cot --model m"
+
+
+def test_the_command_holds_no_login_of_an_address(tmp_path: Path) -> None:
+    places = {
+        "api_base": "http://ann:pass-one@host/v1", "store": "http://ann:pass-two@host:6333/docs",
+        "memory": "http://ann:pass-three@host:6333/lessons",
+    }  # fmt: skip
+    said = command(Wanted("t", ("cot",)), load({"model": "m", **places}, env={}, folder=tmp_path))
+    assert "ann" not in said and "pass" not in said
+    assert "--api-base http://host/v1 --store http://host:6333/docs" in said
+    assert shlex.split(said)[0] == "CLEW_MEMORY=http://host:6333/lessons"  # no option of `clew eval`

@@ -18,7 +18,7 @@ from langgraph.graph import START, StateGraph
 import clew
 from clew.errors import ConfigError
 from clew.graphs.base import MethodState
-from clew.graphs.react import OVER_QUOTA, REPEATED, react
+from clew.graphs.react import OVER_QUOTA, REFUSED, REPEATED, react
 from clew.journal import Journal, replay, scope
 from clew.journal.runs import _run, scratch_run
 from clew.models import Capabilities
@@ -27,7 +27,7 @@ from clew.sandbox.sessions import interpreters
 from clew.task import Note, Status
 from clew.testing import Call, Faulty, Reply, Request, ScriptedSearcher, vllm
 from clew.testing.kills import Aim, Killer, Seen, account, crash, die, run_killed
-from clew.tools import python_tool, read_page_tool, search_tool
+from clew.tools import journaled, python_tool, read_page_tool, search_tool
 from tests.graphs.start_words import problem
 from tests.graphs.test_kills import name_of_effect
 from tests.graphs.test_search_o1 import Outcome
@@ -298,6 +298,24 @@ async def test_a_budget_of_searches_refuses_one_of_two(tmp_path: Path) -> None:
         assert pages.searches == ["Ariel bridge"]
 
 
+async def test_what_was_done_beside_a_refused_call_is_read_and_is_evidence(box: Box, tmp_path: Path) -> None:
+    tools = [search_tool(searcher()), python_tool(box)]
+    both = calling(find("Maar born Ghent"), find("Ariel"), ("python", {"program": "print(5)"}))
+    programs = compute("print(6)", "print(7)", "print(8)")
+    for n, (reply, budget, shown) in enumerate((
+        (both, clew.Budget(searches=1), ["[1-1] Ilse Maar", REFUSED, "5"]),
+        (programs, clew.Budget(code_runs=1), ["6", REFUSED, REFUSED]),
+    )):  # fmt: skip
+        with serving(reply, "\\boxed{1893}") as server, Journal(tmp_path / f"{n}.db") as journal:
+            graph = react(model_of(server), tools)
+            answer = await clew.run(graph, problem(), journal=journal, run_id="run", budget=budget)
+            assert (answer.text, answer.status) == ("1893", "budget")
+            told = results(server.requests[-1])
+            assert [text.startswith(start) for text, start in zip(told, shown, strict=True)] == [True] * 3
+            assert [item.source for item in answer.evidence] == (["maar.html"] if reply is both else [])
+            assert (await replay("run", journal=journal, graph=graph)).same
+
+
 # Failures -----------------------------------------------------------------------------------------------------------
 
 
@@ -390,6 +408,19 @@ async def test_a_users_own_tool_is_an_effect_and_its_errors_are_texts(tmp_path: 
         assert [event.state for event in events] == ["failed", "failed", "finished"]
         server.stop()
         assert (await replay("run", journal=journal, graph=graph)).same and len(tally.calls) == 3
+
+
+@pytest.mark.parametrize("artifact", [{"hits": {"total": 1}}, {"page": 1, "of": 3}, {"hits": [1]}, {"program": "x"}])
+async def test_an_artifact_of_a_users_own_tool_is_no_passage(artifact: Any, tmp_path: Path) -> None:
+    @tool(response_format="content_and_artifact")
+    def lookup(name: str) -> tuple[str, Any]:
+        """Looks up."""
+        return "born in 1815", artifact
+
+    for one in (lookup, journaled(lookup)):
+        with serving(calling(("lookup", {"name": "Ada"})), closing()) as server, Journal.memory() as journal:
+            answer = await clew.run(react(model_of(server), [one]), problem(), journal=journal)
+            assert (answer.text, answer.status, answer.evidence) == ("1815", "ok", ())
 
 
 # Kills and replay ---------------------------------------------------------------------------------------------------

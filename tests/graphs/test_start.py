@@ -21,7 +21,7 @@ from clew.graphs.start import NO_MORE, SAME_PROGRAM
 from clew.journal import Journal
 from clew.models import Capabilities
 from clew.sandbox import Box
-from clew.testing import Reply
+from clew.testing import Call, Reply
 from tests.graphs.start_words import DOUBT, OPEN_DOUBT, closing, compute, output, outputs, problem, process_box
 from tests.graphs.test_search_o1 import Outcome, transports
 from tests.graphs.words import TRANSPORTS, Transport, sent
@@ -454,3 +454,63 @@ def test_the_library_has_its_functions() -> None:
     assert all(sum(hint.function == function for hint in mathematics) >= 2 for function in functions)
     assert all("Python" in hint.text and isinstance(hint, Hint) for hint in mathematics)
     assert len({hint.id for hint in HINTS}) == len(HINTS)
+
+
+CUT = "Let me see.\n```python\n" + "\n".join(f"x{n} = {n}" for n in range(100))
+ANSWER = "The answer is \\boxed{7}."
+
+
+@transports(NO_TEXT)
+@pytest.mark.parametrize(
+    ("replies", "options", "ends"),
+    [
+        ([Reply(text=CUT, finish="length"), ANSWER], {"max_turns": 1, "hint_rounds": 0}, ("turn_cap", "turn_cap")),
+        (["I think.", "", ANSWER], {"hints": [OPEN_DOUBT]}, ("ok", "")),
+        (["", "", ANSWER], {"hints": [OPEN_DOUBT]}, ("ok", "")),
+        (["Let me see.\n```python\n", ANSWER], {"hint_rounds": 0}, ("ok", "")),
+        (["So:\n```text\n", ANSWER], {"hint_rounds": 0}, ("ok", "")),
+    ],
+)
+async def test_the_closing_answer_is_no_program_text(
+    by: Transport, box: Box, tmp_path: Path, replies: list[Any], options: dict[str, Any], ends: tuple[str, str]
+) -> None:
+    with by.server(*replies) as server:
+        done = await solve(start(by.model(server), box, **options), tmp_path)
+        assert (done.answer.text, done.answer.status, done.answer.stop_reason) == ("7", *ends)
+        written = sent(server.requests[-1]).rpartition("Question:")[2].partition("No further tool calls")[0]
+        assert written.count("```") % 2 == 0 and "```python\n\n" not in written
+
+
+@transports(NO_TEXT)
+async def test_a_budget_that_ends_in_a_program_leaves_the_closing_answer(
+    by: Transport, box: Box, tmp_path: Path
+) -> None:
+    def reply(request: Any) -> Any:
+        return ANSWER if "No further tool calls" in sent(request) else Reply(text=CUT, finish="length")
+
+    with by.server(reply) as server:
+        graph = start(by.model(server, max_tokens=1_000), box, hint_rounds=0, final_tokens=200)
+        done = await solve(graph, tmp_path, budget=clew.Budget(tokens=4_000))
+        assert (done.answer.text, done.answer.status, done.answer.stop_reason) == ("7", "budget", "tokens")
+        assert len(server.requests) > 1 and not done.effects("program")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "what"),
+    [
+        ("python", {"code": "print(1)"}, "python takes one argument, 'program'"),
+        ("python", {"program": "  "}, "a string that is not empty"),
+        ("python", '{"program": "print(', "python takes one argument, 'program'"),
+        ("search", {"query": "x"}, "There is no function 'search'. The functions are: python(program)"),
+    ],
+)
+async def test_a_wrong_function_call_is_explained_in_words_of_functions(
+    box: Box, tmp_path: Path, name: str, arguments: Any, what: str
+) -> None:
+    by = TRANSPORTS[2]
+    wrong = Reply(text="I will compute it.", tool_calls=(Call(name, arguments),))
+    with by.server(wrong, compute(by, "print(6 * 7)"), closing(by)) as server:
+        done = await solve(start(by.model(server), box, hint_rounds=0), tmp_path)
+        said = server.requests[1].messages[-1]
+        assert said["role"] == "tool" and what in said["content"] and "```" not in said["content"]
+        assert done.answer.text == "42" and [one["tool"] for one in done.notes("malformed_call")] == [name]

@@ -233,6 +233,20 @@ async def test_a_failed_sandbox_is_no_failed_program_and_the_run_goes_on_later(
         assert (then.text, then.status) == ("42", "ok") and len(server.requests) == 2
 
 
+@transports()
+async def test_what_came_after_a_hint_is_noted_once_when_it_is_known(by: Transport, box: Box, tmp_path: Path) -> None:
+    replies = "So \\boxed{40}.", compute(by, "print(6 * 7)"), closing(by)
+    with by.server(*replies) as server, Journal(tmp_path / "j.db") as journal:
+        model = by.model(server)
+        graph = start(model, Broken(box), hints=[DOUBT])
+        first = Outcome(await clew.run(graph, problem(), journal=journal, run_id="run"), journal)
+        assert first.answer.status == "error" and not first.notes("answer_after_hint")
+        graph = start(model, box, hints=[DOUBT])
+        then = Outcome(await clew.run(graph, problem(), journal=journal, run_id="run", retry=["failed"]), journal)
+        [record] = then.notes("answer_after_hint")
+        assert then.answer.text == "42" and (record["before"], record["after"]) == ("40", "42")
+
+
 # Kills and replay -------------------------------------------------------------------------------------------------
 
 KILLED = ("import random\nxs = [random.random() for _ in range(5)]\nn = len(xs)\nprint(n)", "m = n * 8\nprint(m)",

@@ -11,10 +11,11 @@ import clew
 from clew.errors import ConfigError
 from clew.evals import evaluate
 from clew.evals.tasks import Gold, Item, TaskSet
-from clew.graphs import cot, remembering
+from clew.graphs import cot, remembering, vote
 from clew.graphs.strategies.base import strategy_graph
 from clew.journal import Journal, replay
 from clew.memory import Demonstrations, Entry, Episodes, Insights, Lesson, MemoryStore, Origin, evaluated, family_of
+from clew.memory.entry import latest
 from clew.scoring import Number
 from clew.task import Answer, Task
 from clew.testing import Reply, Request, ScriptedServer
@@ -180,9 +181,47 @@ async def test_langgraphs_own_methods_are_kept_apart_too(memory: MemoryStore) ->
     first, second = Task(id="1", prompt="one"), Task(id="2", prompt="two")
     assert (await clew.run(graph, evaluated(first, "set"), journal=journal)).text == "False 0 0"
     assert (await clew.run(graph, evaluated(second, "set"), journal=journal)).text == "False 0 0"
-    assert (await clew.run(graph, evaluated(second, "another"), journal=journal)).text == "False 0 0"
+    assert (await clew.run(graph, evaluated(second, "another"), journal=journal)).text == "True 1 1"
+    assert [entry.value for entry in memory.entries()] == [{"text": "one"}]
     assert (await clew.run(graph, evaluated(Task(prompt="three"), "third"), journal=journal)).text == "True 1 1"
     assert (await clew.run(graph, second, journal=journal)).text == "True 1 1"
+
+
+async def test_an_evaluated_run_changes_nothing_that_others_wrote(memory: MemoryStore) -> None:
+    memory.put(("a",), "k", {"text": "old", "used": 0, "helped": 0})
+    memory.put(("a",), "gone", {"text": "old too"})
+    before, digest = memory.entries(), memory.digest("set")
+
+    async def ask(task: Task) -> Answer:
+        await memory.aput(("a",), "k", {"text": "new"})
+        await memory.adelete(("a",), "gone")
+        await memory.aput(("b",), task.prompt, {"text": "mine"})
+        item, hidden = await memory.aget(("a",), "k"), await memory.aget(("a",), "gone")
+        found = await memory.asearch(("a",), query="new")
+        assert item is not None and hidden is None
+        return Answer(text=f"{item.value['text']} {[one.value['text'] for one in found]}")
+
+    journal, graph = Journal.memory(), strategy_graph("writes", ask, {})
+    for prompt in ("one", "two"):
+        assert (await clew.run(graph, evaluated(Task(prompt=prompt), "set"), journal=journal)).text == "new ['new']"
+    assert memory.entries(("a",)) == before and memory.digest("set") == digest != memory.digest()
+    assert len(memory.entries(("",))) == 4  # a copy and a mark of deletion for each run
+
+
+async def test_an_entry_stays_hidden_however_often_it_is_rewritten() -> None:
+    learned = Origin(run="first", began=1.0, task_set="set", question="q")
+    sources = latest([learned, *(Origin(run=f"r{i}", began=2.0) for i in range(500))])
+    entry = Entry(("a",), "k", {}, sources=latest([*sources, Origin(run="last", began=3.0)]))
+    assert len(entry.sources) == 201 and entry.barred(Origin(run="x", task_set="set"))
+    assert entry.barred(Origin(run="x", task_set="other", question="q"))
+
+
+async def test_what_a_run_remembers_is_no_note_to_itself(memory: MemoryStore) -> None:
+    tasks = task_set("s", "17 + 5")
+    with ScriptedServer(calculates) as server:
+        graph = vote(remembers(server, memory, tasks), n=3, adaptive=False, concurrency=1)
+        await clew.run(graph, tasks.items[0].task, journal=Journal.memory())
+        assert notes_in(server) == ["", "", ""] and len(memory.entries(("demos",))) == 1
 
 
 # Remembering -------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -72,12 +73,11 @@ async def test_a_replay_touches_no_store(memory: MemoryStore, tmp_path: Path) ->
     assert answer.text == "black tea; before: ['green tea']"
     assert [event.kind for event in journal.events("r")] == ["memory"] * 4
     assert {entry.key: entry.runs for entry in memory.entries(("notes",))} == {"old": (), "t": ("r",)}
-    memory.forget([entry.id for entry in memory.entries()])
-
-    elsewhere = MemoryStore.open(tmp_path / "not there" / "memory", embedder=WORDS)
-    done = await replay("r", journal=journal, graph=plain(elsewhere))
+    memory.close()
+    shutil.rmtree(memory.place)
+    done = await replay("r", journal=journal, graph=plain(memory))
     assert done.same and done.effects == 4 and not done.unused
-    assert not (tmp_path / "not there").exists()
+    assert not Path(memory.place).exists()
 
 
 async def test_a_finished_run_writes_nothing_again(memory: MemoryStore) -> None:
@@ -180,7 +180,7 @@ def test_a_run_that_dies_at_every_access_counts_each_once(tmp_path: Path) -> Non
         ]  # fmt: skip
         assert {entry.runs for entry in store.entries()} == {("killed",)}
     with Journal(tmp_path / "j.db") as journal:
-        nowhere = MemoryStore.open(tmp_path / "gone" / "memory", embedder=WORDS)
+        nowhere = MemoryStore.open(tmp_path / "memory", embedder=WORDS)
         assert asyncio.run(replay("killed", journal=journal, graph=remembers(nowhere))).same
 
 

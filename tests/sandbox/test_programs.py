@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clew.errors import ConfigError
-from clew.sandbox import Box, Execution, Limits, Sandbox
+from clew.sandbox import Box, Execution, Limits, Sandbox, session
 from clew.sandbox.box import _text
 from clew.sandbox.inside.kept import Kept
 from tests.sandbox.conftest import LIMITS, new_box, running, until
@@ -118,6 +119,14 @@ async def test_other_limits_of_a_place_take_a_place_of_their_own(box: Box) -> No
 def test_limits_are_positive(name: str) -> None:
     with pytest.raises(ConfigError, match=f"limit {name}=0 is none"):
         Limits(**{name: 0})
+    for endless in (float("inf"), float("nan")):
+        with pytest.raises(ConfigError, match="give a finite number above 0"):
+            replace(Limits(), **{name: endless})
+
+
+async def test_a_very_long_time_is_a_time(box: Box) -> None:
+    assert (await box.run("print(1)", limits=Limits(seconds=1e300, **_place()))).stdout == "1\n"
+    assert (await session(box).run("print(2)", Limits(seconds=1e300, **_place()))).stdout == "2\n"
 
 
 async def test_arguments_that_make_no_sense(box: Box, tmp_path: Path) -> None:

@@ -294,3 +294,32 @@ async def test_a_session_that_cannot_be_rebuilt_is_a_failed_sandbox(box: Box) ->
 async def test_what_a_program_puts_in_place_of_the_system_does_not_stop_the_session(box: Box) -> None:
     broken = "import os, sys\nos.read = os.write = os.getpid = None\nsys.stdout.flush = None\nsys.excepthook = None"
     assert (await outputs(box, "x = 5", broken, "print(x)"))[2] == "5\n"
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import sys, io\nprint('seen')\nsys.stdout = sys.stderr = io.StringIO()\nraise ValueError(1)",
+        "import sys\nprint('seen')\nsys.stdout.close(); sys.stderr = sys.__stdout__ = None",
+        "import sys, io\nprint('seen', end='\\n')\nsys.stdout = io.TextIOWrapper(sys.stdout.detach())",
+        "import os\nprint('seen')\nfor number in range(3): os.close(number)",
+        "import os\nprint('seen')\nnull = os.open(os.devnull, os.O_RDWR)\nfor n in range(3): os.dup2(null, n)",
+        "import contextlib, io\nprint('seen')\ncontextlib.redirect_stdout(io.StringIO()).__enter__()",
+    ],
+)
+async def test_a_program_finds_its_streams_whatever_the_one_before_did(program: str, box: Box) -> None:
+    async with session(box) as notebook:
+        await notebook.run("x = 42")
+        first = await notebook.run(program)
+        assert first.stdout == "seen\n" and not first.lost
+        after = await notebook.run(
+            "import os, sys\nprint(x)\nprint('oh', file=sys.stderr)\nos.write(1, b'raw')\ninput()"
+        )
+        assert (after.stdout, after.stderr.partition("\n")[0]) == ("42\nraw", "oh")
+        assert after.stderr.endswith("EOFError: EOF when reading a line\n") and not after.lost
+
+
+async def test_what_was_printed_before_a_redirection_belongs_to_its_own_program(box: Box) -> None:
+    printed = "import sys, io\nprint('half', end='')\nsys.stdout = io.StringIO()"
+    assert await outputs(box, printed, "print('next')") == ["half", "next\n"]
+    assert (await box.run(printed)).stdout == "half"

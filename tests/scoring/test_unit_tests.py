@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clew.errors import SandboxFailed
+from clew.errors import ConfigError, SandboxFailed
 from clew.journal import Budget, Journal
 from clew.sandbox import Box, Execution
 from clew.scoring import Assertion, Call, Case, Sample, Samples, UnitTests, fingerprint_of, knows_gold, run_tests
-from clew.scoring.cases import SuiteReport, same_output
+from clew.scoring.cases import SuiteReport
 from clew.scoring.unit_tests import NO_CODE
 from clew.scoring.unit_tests import tried as in_words
+from clew.scoring.verdict import Tally
 from clew.task import Answer, Task
 from tests.models.support import in_run
 from tests.scoring.conftest import LIMITS
@@ -81,6 +82,10 @@ def refuse(n): raise Broke(f"no {n}")
 def longest(chain): return max(p.b - p.a for p in chain)
 def of_words(text): return re.match("a+", text)
 def big(n): return 10 ** n
+async def later(n):
+    import asyncio
+    await asyncio.sleep(0)
+    return n + 1
 """
 
 GOOD = [
@@ -115,6 +120,13 @@ GOOD = [
     "def test_one():\n    assert add(1, 2) == 3",
     "import random\nrandom.seed(1)\nn = random.randint(0, 9)\nassert add(n, 1) == n + 1",
     "import unittest\nclass T(unittest.TestCase):\n    def test(self): self.assertRaises(Broke, refuse, 1)",
+    "import unittest\nclass T(unittest.TestCase):\n    def test(self): self.assertEqual(add(1, 2), 3)\nunittest.main()",
+    "class TestAdd:\n    def test_one(self): assert add(1, 2) == 3\n    def test_two(self): assert add(2, 2) == 4",
+    "if add(1, 2) != 3:\n    raise ValueError('no')",
+    "values = [3, 1, 2]\nordered(values=values)\nassert values == [1, 2, 3]",
+    "import asyncio\nassert asyncio.run(later(3)) == 4",
+    "import asyncio\nasync def main():\n    assert await asyncio.gather(later(1)) == [2]\nasyncio.run(main())",
+    "import asyncio\ntry:\n    asyncio.run(later(None))\n    assert False\nexcept TypeError:\n    pass",
 ]  # fmt: skip
 
 
@@ -166,7 +178,8 @@ async def test_the_words_of_a_failure(processes: Box, code: str, told: str) -> N
 async def test_a_test_that_swallows_everything_still_sees_the_program_end(processes: Box) -> None:
     code = "try:\n    f(1)\nexcept BaseException:\n    pass"
     assert (await outcome(processes, "import os\ndef f(x): os._exit(0)", code))[0] == "failed"
-    assert (await outcome(processes, "def f(x): raise ValueError", code))[0] == "passed"
+    kept = code.replace("pass", "ended = True\nassert ended")
+    assert (await outcome(processes, "def f(x): raise ValueError", kept))[0] == "passed"
 
 
 @pytest.mark.parametrize(
@@ -178,11 +191,39 @@ async def test_a_test_that_swallows_everything_still_sees_the_program_end(proces
         ("assert add(1, == 2", "no Python"),
         ("import there_is_none\nassert add(1, 2) == 3", "there_is_none"),
         ("class Node: pass\nassert give(Node())", "a Node of the test cannot be handed to the program"),
+        ("add(1, 2)", "compared nothing"),
+        ("add(1, 2)\nassert True", "compared nothing"),
+        ("add(1, 2)\nif False: assert add(1, 2) == 4", "compared nothing"),
+        ("try:\n    refuse(1)\nexcept Exception:\n    pass", "compared nothing"),
+        ("def test_it():\n    return add(1, 2) == 4", "compared nothing"),
+        ("def test_it():\n    assert add(1, 2) == 4\n    yield", "test_it of the test is a generator"),
+        ("async def test_it():\n    assert add(1, 2) == 4\nassert add(1, 1) == 2", "test_it of the test is a"),
+        ("def test_it(capsys):\n    add(1, 2)", "missing a required argument: 'capsys'"),
+        ("class TestIt:\n    def test_it(self, tmp_path): add(1, 2)", "TestIt.test_it of the test cannot be called"),
+        ("class TestIt:\n    def setup_method(self): pass\n    def test_it(self): assert add(1, 2)", "has a setup"),
+        ("import unittest\nclass T(unittest.TestCase):\n    def test_it(self): add(1, 2)", "compared nothing"),
+        ("import contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()):\n    add(1, 2)", "captures what"),
+        ("import io, sys\nsys.stdin = io.StringIO('4')\nassert add(1, 2) == 3", "captures what is printed or read"),
+        ("from unittest.mock import patch\nwith patch('builtins.input'):\n    assert add(1, 2) == 4", "captures what"),
     ],
-)
+)  # fmt: skip
 async def test_a_test_that_cannot_be_run_is_neither(processes: Box, code: str, told: str) -> None:
     ended, said = await outcome(processes, PROGRAM, code)
     assert ended == "error" and told in said, said
+
+
+@pytest.mark.parametrize("check", ["pass", "assert candidate(1, 2) == 4\n    yield", "candidate(1, 2)"])
+async def test_a_check_that_compares_nothing_passes_nobody(processes: Box, check: str) -> None:
+    ended, _ = await outcome(processes, PROGRAM, f"def check(candidate):\n    {check}", "add")
+    assert ended == "error"
+
+
+@pytest.mark.parametrize("tests", [["assert x == 1"], "assert x == 1", [{"kind": "sample"}]])
+async def test_what_is_no_test_is_said_before_anything_runs(processes: Box, tests: Any) -> None:
+    with pytest.raises(ConfigError, match="is no test: give Assertion"):
+        await run_tests(processes, "x = 1", tests)
+    with pytest.raises(ConfigError, match="is no test: give Assertion"):
+        UnitTests({"t": tests}, processes)
 
 
 async def test_case_9_an_endless_program_is_a_timeout_and_the_next_test_is_clean(processes: Box) -> None:
@@ -216,48 +257,6 @@ async def test_memory(processes: Box) -> None:
     assert result.outcome == "failed" and "MemoryError" in result.detail
 
 
-# Samples ---------------------------------------------------------------------------------------------------------
-
-
-async def test_samples_are_compared_as_a_contest_does(processes: Box) -> None:
-    program = "n = int(input())\nfor i in range(n): print(i / 3, '  ')\nprint()"
-    task = TASK.model_copy(update={"inputs": {"samples": [
-        {"input": "1", "output": "0.0", "explanation": "0 / 3"},
-        {"input": "2\n", "output": "0.0\n0.333333", "tolerance": 1e-5},
-    ]}})  # fmt: skip
-    scorer = Samples(processes)
-    right, wrong, broken, none = await scorer.score(
-        task, [Answer(text=t) for t in (program, "print(0.0)", "print(1 / 0)", "Sorry!")]
-    )
-    assert (right.value, right.label) == (1.0, "right")
-    assert (wrong.value, wrong.label) == (0.5, "wrong")
-    assert "input '2' gives '0.0\\n0.333333'  # obtained '0.0'" in wrong.feedback
-    assert broken.value == 0 and "ZeroDivisionError: division by zero" in broken.feedback
-    assert (none.value, none.label, none.feedback) == (0.0, "wrong", NO_CODE)
-    assert not knows_gold(scorer)
-
-
-async def test_a_task_without_samples_or_with_unreadable_ones_is_unknown(processes: Box) -> None:
-    inputs: tuple[dict[str, Any], ...] = ({}, {"samples": []}, {"samples": [{"input": 3}]}, {"samples": "none"})
-    for samples in inputs:
-        task = TASK.model_copy(update={"inputs": samples})
-        (verdict,) = await Samples(processes).score(task, [Answer(text="print(1)")])
-        assert (verdict.value, verdict.label) == (None, "unknown")
-
-
-@pytest.mark.parametrize(
-    ("given", "expected", "tolerance", "equal"),
-    [
-        ("1\n2\n\n", "1\n2", None, True), ("1 2", "1  2", None, False), ("1\r\n2", "1\n2 ", None, True),
-        (" 1", "1", None, False), ("1.0", "1", None, False), ("1.0", "1", 0.0, True), ("a 1.0001", "a 1", 1e-3, True),
-        ("1 2", "1 2 3", 1e-3, False), ("b 1", "a 1", 1e-3, False), ("", "", None, True), ("nan", "1", 0.1, False),
-        ("inf", "1", 0.1, False), ("1", "inf", 0.1, False), ("inf", "inf", 0.1, True), ("105", "100", 0.1, True),
-    ],
-)  # fmt: skip
-def test_same_output(given: str, expected: str, tolerance: float | None, equal: bool) -> None:
-    assert same_output(given, expected, tolerance) is equal
-
-
 # The scorer ------------------------------------------------------------------------------------------------------
 
 TESTS = {"t": [Assertion(code="assert f(1) == 2"), Assertion(code="assert f(2) == 3")], "empty": []}
@@ -272,6 +271,11 @@ async def test_the_value_is_the_share_of_passed_tests(processes: Box) -> None:
         (1.0, "right"), (0.5, "wrong"), (0.0, "wrong"), (0.0, "wrong"), (0.0, "wrong"),
     ]  # fmt: skip
     assert verdicts[3].feedback == NO_CODE
+
+
+async def test_a_small_limit_of_output_does_not_cut_what_a_test_says(processes: Box) -> None:
+    report = await run_tests(processes, RIGHT, TESTS["t"], limits=replace(LIMITS, output=10))
+    assert report.all_passed, report.feedback()
 
 
 async def test_hidden_tests_are_gold_and_are_not_quoted(processes: Box) -> None:
@@ -310,7 +314,8 @@ async def test_equal_programs_are_tried_once(processes: Box, tmp_path: Path) -> 
 
 async def test_recorded_tests_can_be_told_in_words(processes: Box, tmp_path: Path) -> None:
     async def body() -> str:
-        tests = [Assertion(code="assert f(1) == 2"), Assertion(code="assert f(1) == 3"), Sample(input="", output="")]
+        tests: list[Case] = [Assertion(code=f"assert f(1) == {value}") for value in (2, 3)]
+        tests.append(Sample(input="", output=""))
         return (await run_tests(processes, RIGHT, tests)).counts()
 
     await in_run(tmp_path / "journal.db", body)
@@ -344,15 +349,18 @@ async def test_a_sandbox_that_fails_is_no_failed_program(processes: Box) -> None
     assert (right.value, right.label) == (None, "unknown") and "SandboxFailed: no Docker" in right.feedback
     (wrong,) = await scorer.score(TASK, [Answer(text="def f(x): return 0")])
     assert (wrong.value, wrong.label) == (0.0, "wrong")
+    assert right.tests == Tally(passed=1, errors=1, status="error", reason="SandboxFailed: no Docker Engine answers")
+    assert wrong.tests is not None and (wrong.tests.failed, wrong.tests.errors) == (1, 1)
 
 
 async def test_a_budget_without_runs_is_unknown_and_a_run_is_replayed(processes: Box, tmp_path: Path) -> None:
     async def body() -> str:
         (verdict,) = await UnitTests(TESTS, processes).score(TASK, [Answer(text=RIGHT)])
-        return f"{verdict.label} {verdict.feedback}"
+        assert verdict.tests is not None
+        return f"{verdict.label} {verdict.tests.status} {verdict.tests.reason} {verdict.feedback}"
 
     short = await in_run(tmp_path / "short.db", body, budget=Budget(code_runs=1))
-    assert short.text.startswith("unknown") and "1 could not be run" in short.text
+    assert short.text.startswith("unknown budget code_runs") and "1 could not be run" in short.text
     whole = await in_run(tmp_path / "whole.db", body)
     events: list[dict[str, Any]] = []
     assert (await in_run(tmp_path / "whole.db", body, watch=events.append)).text == whole.text

@@ -62,6 +62,12 @@ def leave(mark: str) -> str:
     os._exit(1)
 
 
+@server.tool()
+def environment(name: str) -> str:
+    """A variable of this process."""
+    return os.environ[name]
+
+
 def before_2026(app: Any) -> Any:
     """The server as one of an earlier protocol, which has sessions: it does not know how to be discovered."""
 

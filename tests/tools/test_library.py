@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.tools import tool
 
 import clew
 from clew.errors import ConfigError, Refused
@@ -14,6 +15,7 @@ from clew.journal import Journal, replay, scope
 from clew.retrieval import Hit, Page
 from clew.testing import ScriptedSearcher
 from clew.tools import read_page_tool, search_tool
+from clew.tools.library import NO_SEARCH
 from tests.tools.agents import agent, calling, model_of, results, serving
 
 pytestmark = pytest.mark.anyio
@@ -102,7 +104,35 @@ async def test_two_collections_do_not_mix() -> None:
     replies = [calling(find("Mars")), calling(page("1-1")), "\\boxed{done}"]
     with serving(*replies) as server, Journal.memory() as journal:
         await clew.run(agent(model_of(server), [search_tool(one), read_page_tool(two)]), "?", journal=journal)
-        assert "No search has found" in results(server.requests[-1])[1] and not two.reads
+        assert results(server.requests[-1])[1] == NO_SEARCH and not two.reads
+
+
+async def test_before_any_search_there_is_nothing_to_read() -> None:
+    pages = ScriptedSearcher(PAGES)
+    search, read = search_tool(pages), read_page_tool(pages)
+    for _ in range(2):  # neither without a search, nor after one that found nothing
+        message = await call(read, page="1-1")
+        assert (message.status, message.content) == ("error", NO_SEARCH)
+        await call(search, query="xylophone")
+    assert not pages.reads
+
+
+async def test_only_what_a_search_left_is_taken_for_passages(tmp_path: Path) -> None:
+    """A tool of somebody else may leave an artifact with the same keys."""
+
+    @tool(response_format="content_and_artifact")
+    def lookup(name: str) -> tuple[str, Any]:
+        """Looks up."""
+        return "found", {"searcher": pages.name, "search": 1, "hits": {"total": 1}, "page": 3}
+
+    pages = ScriptedSearcher(PAGES)
+    replies = [calling(("lookup", {"name": "x"})), calling(page("1-1")), calling(find("Mars")), calling(page("1-1")),
+               "\\boxed{done}"]  # fmt: skip
+    with serving(*replies) as server, Journal(tmp_path / "j.db") as journal:
+        graph = agent(model_of(server), [lookup, search_tool(pages), read_page_tool(pages)])
+        assert (await clew.run(graph, "?", journal=journal)).text == "done"
+        _, nothing, _, mars = results(server.requests[-1])
+        assert nothing == NO_SEARCH and mars.startswith("Mars (mars.txt)")
 
 
 async def test_branches_count_for_themselves(tmp_path: Path) -> None:

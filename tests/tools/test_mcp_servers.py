@@ -62,7 +62,7 @@ def http_server(port: int, *era: str) -> Iterator[None]:
 async def test_a_command_is_one_process_for_all_calls_and_is_gone_after_them() -> None:
     async with mcp_tools(COMMAND) as tools:
         found = by_name(tools)
-        assert list(found) == ["count", "my_session", "fail", "sleep", "leave"]
+        assert list(found) == ["count", "my_session", "fail", "sleep", "leave", "environment"]
         assert found["count"].description == "Counts up by `step`."
         first = await call(found["count"], step=2)
         then = await call(found["count"], step=5, config="kept from LangChain")
@@ -177,6 +177,25 @@ async def test_a_server_that_does_not_start_is_named() -> None:
 def test_what_makes_no_sense_is_refused(target: Any, options: Any) -> None:
     with pytest.raises(ConfigError):
         McpServer(target, **options)
+
+
+async def test_secrets_in_the_environment_of_a_command_are_written_nowhere(tmp_path: Path) -> None:
+    secrets = {"GITHUB_TOKEN": "word-of-a-token-1", "DB_PASSWORD": "pa55word", "LOGIN": "a1B2" * 6}
+    env = {**secrets, "REGION": "somewhere in the north"}
+    tell = f"import os; raise SystemExit(' '.join(os.environ[name] for name in {list(env)!r}))"
+    with pytest.raises(ToolFailed) as failure:
+        async with mcp_tools([sys.executable, "-c", tell], env=env):
+            pass
+    assert str(failure.value).endswith("it said: [redacted] [redacted] [redacted] somewhere in the north")
+    async with McpServer(COMMAND, env=env) as server:
+        found = by_name(server.tools())
+        with serving(calling(("environment", {"name": "GITHUB_TOKEN"})), "\\boxed{done}") as model:
+            with Journal(tmp_path / "j.db") as journal:
+                graph = react(model_of(model), [found["environment"]])
+                assert (await clew.run(graph, problem(), journal=journal)).text == "done"
+            assert results(model.requests[-1]) == ["[redacted]"]
+    written = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"environment" in written and not any(secret.encode() in written for secret in secrets.values())
 
 
 def test_credentials_are_no_part_of_the_name() -> None:

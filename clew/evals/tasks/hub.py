@@ -73,6 +73,9 @@ SETS: Mapping[str, tuple[Source, ...]] = {
     "mbpp": (Source("google-research-datasets/mbpp", hub_rows.mbpp, _MBPP, config="sanitized"),),
 }
 
+# Sets whose rows are in another one, too.
+PART_OF: Mapping[str, str] = {"aime2024": "aime", "aime2025": "aime"}
+
 
 def rows(name: str, split: str | None, local: str | None) -> list[tuple[Source, int, Callable[[], Row]]]:
     """The rows of a set, not yet read: their source, their position in it, and how to read them.

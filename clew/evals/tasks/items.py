@@ -129,11 +129,18 @@ def write_items(path: str | Path, items: Iterable[Item]) -> int:
 
 @dataclass(frozen=True)
 class TaskSet:
-    """Items under a name. `documents` is the folder that their gold documents belong to, where there is one."""
+    """Items under a name. `documents` is the folder that their gold documents belong to, where there is one. `identity`
+    is the set that they are chosen from, by limit, split or seed (default: the name): memory hides from an evaluation
+    what was learned from it."""
 
     name: str
     items: tuple[Item, ...]
     documents: Path | None = None
+    identity: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.identity:
+            object.__setattr__(self, "identity", self.name or "tasks")
 
     def digest(self) -> str:
         """A hash of all items, gold included: two equal digests are the same task set."""

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from clew.errors import ConfigError
 from clew.evals.tasks.arithmetic import arithmetic
-from clew.evals.tasks.hub import SETS, parsed, rows
+from clew.evals.tasks.hub import PART_OF, SETS, parsed, rows
 from clew.evals.tasks.hub_rows import Parsed
 from clew.evals.tasks.items import TaskSet, read_items, write_items
 
@@ -36,6 +36,8 @@ def load(
         seed: of the shuffle, and of a generator, unless `spec` names one.
         shuffle: draw the order by `seed` before the limit, else the set's own order.
 
+    The set's `identity` is the name without options or path; of a file its stem, of `tasks.jsonl` the folder's name.
+
     Raises `ConfigError` with what to do, also for a set that cannot be fetched.
     """
     if not str(spec).strip():
@@ -47,7 +49,7 @@ def load(
     if asked.name == "arithmetic":
         return _arithmetic(asked, split, limit, seed, shuffle)
     items = tuple(found.item for found in _public(asked, split, limit, seed, shuffle))
-    return TaskSet(str(spec), items)
+    return TaskSet(str(spec), items, identity=PART_OF.get(asked.name, asked.name))
 
 
 def write_documents(
@@ -106,11 +108,12 @@ def _from_path(path: Path, split: str | None, limit: int | None, seed: int, shuf
                 f"the folder {str(path)!r} holds no tasks.jsonl: give a folder of tasks, or a .jsonl file"
             )
         documents = path / "documents" if (path / "documents").is_dir() else None
-        items = tuple(read_items(path / "tasks.jsonl"))
-        name = path.resolve().name
+        name, file = path.resolve().name, path / "tasks.jsonl"
     else:
-        items, documents, name = tuple(read_items(path)), None, path.stem
-    return TaskSet(name, tuple(_some(items, limit, seed, shuffle)), documents)
+        documents, name, file = None, path.stem, path
+    items, whole = tuple(read_items(file)), file.resolve()
+    identity = whole.parent.name if whole.name == "tasks.jsonl" else whole.stem
+    return TaskSet(name, tuple(_some(items, limit, seed, shuffle)), documents, identity)
 
 
 def _public(asked: _Spec, split: str | None, limit: int | None, seed: int, shuffle: bool) -> list[Parsed]:
@@ -132,7 +135,7 @@ def _arithmetic(asked: _Spec, split: str | None, limit: int | None, seed: int, s
         seed=_number("seed", options.get("seed"), seed),
         split=split or options.get("split") or "test",
     )
-    return TaskSet(made.name, tuple(_some(made.items, limit, seed, shuffle)))
+    return TaskSet(made.name, tuple(_some(made.items, limit, seed, shuffle)), identity=asked.name)
 
 
 def _check_options(asked: _Spec, known: Sequence[str]) -> None:

@@ -11,16 +11,17 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from langgraph._internal._constants import CONFIG_KEY_RUNTIME
 from langgraph.graph import END, START, StateGraph
 
-from clew.errors import ConfigError, EffectFailed, Refused
+from clew.errors import ClewError, ConfigError, EffectFailed, Refused
 from clew.graphs.base import Graph, MethodState, as_task, side_by_side
 from clew.graphs.final import stopped
 from clew.journal import Recipe, current, note, scope
-from clew.journal.address import here
+from clew.journal.address import here, langgraph_config
 from clew.journal.identity import fingerprint
 from clew.scoring import Scorer, Verdict, fingerprint_of, knows_gold
-from clew.scoring.written import written
+from clew.scoring.written import SCORER, written
 from clew.task import Answer, Note, Status, Task, Trace
 
 # How a call of a strategy itself ended: the status of what it brought, and the reason.
@@ -29,6 +30,9 @@ FINE: Ended = ("ok", "")
 
 # A draft longer than this is cut in its middle, so that a few of them fit a prompt.
 LONGEST_DRAFT = 6_000
+
+# More runs of one graph for one task are a slip of the pen.
+MOST_RUNS = 10_000
 
 
 async def ask_inner(graph: Any, task: Task, name: str, index: int | str | None = None) -> Answer:
@@ -42,7 +46,8 @@ async def ask_inner(graph: Any, task: Task, name: str, index: int | str | None =
     with scope(name, index):
         place = here(current().nodes).place
         try:
-            answer = _answer_of(graph, await graph.ainvoke({"task": task.model_dump(mode="json")}))
+            done = await graph.ainvoke({"task": task.model_dump(mode="json")}, own_store(graph))
+            answer = _answer_of(graph, done)
         except (Refused, EffectFailed, ExceptionGroup) as error:
             answer = ended_by(error)
     return answer.model_copy(update={"trace": Trace(run=current().id, scope=place)})
@@ -55,14 +60,25 @@ async def ask_all(graphs: Sequence[Any], task: Task, name: str, *, at_once: int,
     return await side_by_side(asked, at_once)
 
 
+def own_store(graph: Any) -> dict[str, Any] | None:
+    """The config with which an inner graph that was compiled with a store finds it: LangGraph gives a nested graph that
+    of the graph around it."""
+    runtime = (langgraph_config().get("configurable") or {}).get(CONFIG_KEY_RUNTIME)
+    store = getattr(graph, "store", None)
+    return (
+        None
+        if runtime is None or store is None
+        else {"configurable": {CONFIG_KEY_RUNTIME: runtime.override(store=store)}}
+    )
+
+
 def noted(task: Task, *notes: Note) -> Task:
     """`task` with `notes` after those that it has."""
     return task.model_copy(update={"notes": (*task.notes, *notes)})
 
 
 def draft(answer: Answer) -> str:
-    """What the inner model wrote when it gave `answer`, see `written`; beyond 6,000 characters the middle is left
-    out."""
+    """What the inner model wrote up to `answer`, see `written`; beyond 6,000 characters the middle is left out."""
     found, half = written(answer), LONGEST_DRAFT // 2
     return found if len(found) <= LONGEST_DRAFT else f"{found[:half]}\n[...]\n{found[-half:]}"
 
@@ -135,6 +151,12 @@ def identity(part: Any) -> Any:
     return getattr(part, "__qualname__", type(part).__qualname__)
 
 
+def check_runs(name: str, n: int) -> None:
+    """Raises `ConfigError` when strategy `name` would run a graph more than 10,000 times."""
+    if n > MOST_RUNS:
+        raise ConfigError(f"{name}: n={n!r} is more runs than anyone can mean: give at most {MOST_RUNS:,}")
+
+
 def check_gold(name: str, scorer: Scorer, oracle: bool) -> None:
     """Raises `ConfigError` when strategy `name` would choose by gold answers without saying so."""
     if knows_gold(scorer) and not oracle:
@@ -145,16 +167,47 @@ def check_gold(name: str, scorer: Scorer, oracle: bool) -> None:
 
 
 async def verdicts_on(scorer: Scorer, task: Task, answers: Sequence[Answer]) -> tuple[list[Verdict], Ended]:
-    """A verdict per answer, `unknown` for those without a text and when the scorer fails, and how the scorer ended."""
+    """A verdict per answer, `unknown` for those without a text and when the scorer fails, and how the scorer ended, see
+    `judged`."""
     verdicts = [Verdict(value=None, feedback="there is no answer") for _ in answers]
     said = [i for i, answer in enumerate(answers) if answer.text]
-    try:
-        found = await scorer.score(task, [answers[i] for i in said]) if said else []
-    except (Refused, EffectFailed) as error:
-        return verdicts, stopped(error)
+    if not said:
+        return verdicts, FINE
+    found, ended = await judged(scorer, task, [answers[i] for i in said])
     for i, verdict in zip(said, found, strict=True):
         verdicts[i] = verdict
-    return verdicts, FINE
+    return verdicts, ended
+
+
+async def judged(scorer: Scorer, task: Task, answers: Sequence[Answer]) -> tuple[list[Verdict], Ended]:
+    """The verdicts of `scorer`, asked for in the scope `scorer`, and how it ended: `FINE`, `budget` with the limit that
+    refused one of its effects, or what made one fail.
+
+    Scorers do not raise, and not all say what kept them from judging: the journal knows how their effects ended. Tests
+    that stand elsewhere in the run are told by the verdict's `tests`.
+    """
+    with scope(SCORER):
+        place = here(current().nodes).place
+        try:
+            verdicts = await scorer.score(task, answers)
+        except (Refused, EffectFailed) as error:
+            return [Verdict(value=None, feedback=f"{type(error).__name__}: {error}") for _ in answers], stopped(error)
+    if causes := _ended_under(place):
+        return verdicts, stopped(_first(causes))
+    kept = sorted((one.tests.status, one.tests.reason) for one in verdicts if one.tests and one.tests.status != "ok")
+    return verdicts, next(iter(kept), FINE)
+
+
+def _ended_under(place: str) -> list[ClewError]:
+    """What the effects of this execution under `place` ended with that were refused or failed."""
+    run = current()
+    rows = [
+        row for row in run.record.known.values()
+        if row.state in ("refused", "failed") and row.parent is None and (row.used or row.fresh)
+        and row.place.startswith(f"{place}/")
+    ]  # fmt: skip
+    outcomes = [run.journal.outcome(row.seq) for row in rows]
+    return [ClewError.rebuild(outcome["cause"], outcome["message"]) for outcome in outcomes]
 
 
 def ended_by(error: Exception) -> Answer:
@@ -162,11 +215,15 @@ def ended_by(error: Exception) -> Answer:
     causes = list(_leaves(error))
     if not all(isinstance(cause, Refused | EffectFailed) for cause in causes):
         raise error
-    # Which branch of a group failed first is chance; which ones failed is not.
+    status, reason = stopped(_first(causes))
+    return Answer(status=status, stop_reason=reason)
+
+
+def _first(causes: Sequence[BaseException]) -> Refused | EffectFailed:
+    """A refusal before a failure: which branch failed first is chance; which ones failed is not."""
     cause = min(causes, key=lambda cause: (not isinstance(cause, Refused), str(cause)))
     assert isinstance(cause, Refused | EffectFailed)
-    status, reason = stopped(cause)
-    return Answer(status=status, stop_reason=reason)
+    return cause
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from clew.graphs.base import Graph, check_limits
 from clew.graphs.strategies.base import (
     FINE,
+    Ended,
     ask_all,
     check_gold,
+    check_runs,
     concluded,
     identity,
     strategy_graph,
@@ -18,6 +21,7 @@ from clew.graphs.strategies.counting import Classes, decided
 from clew.journal import Recipe, scope
 from clew.scoring import Scorer, Verdict, knows_gold
 from clew.scoring.selection import best
+from clew.scoring.verdict import Tally
 from clew.task import Answer, Task
 
 
@@ -43,12 +47,15 @@ def best_of(
         concurrency: most runs at a time.
 
     Only candidates with a text are scored. Where the scorer judges none of them, the majority is the answer, as in
-    `vote`. Each of `candidates` has its value as `score` (None: not judged), and `artifacts["best_of"]`, like the note
-    `best_of`, holds their `labels`, how many runs were `asked` and `saved`, whether the answer was chosen by `score` or
-    `vote`, and `oracle`. Raises `ConfigError` for a scorer that holds gold answers without `oracle`.
+    `vote`, and has no score. Where tests could not be run, the status is `budget` or `partial`. Each of
+    `candidates` has its value as `score` (None: not judged), and `artifacts["best_of"]`, like the note `best_of`,
+    holds their `labels`, how many runs were `asked` and `saved`, whether the answer was chosen by `score` or
+    `vote`, `oracle`, and, from a scorer that runs tests, the `tests` of each, a `Tally`. Raises `ConfigError` for a
+    scorer that holds gold answers without `oracle`.
     """
     limits = {"n": n, "concurrency": concurrency}
     check_limits("best_of", limits, dict.fromkeys(limits, 1))
+    check_runs("best_of", n)
     check_gold("best_of", scorer, oracle)
     wave = n if threshold is None else min(n, concurrency)
 
@@ -75,10 +82,16 @@ def best_of(
             "saved": n - len(candidates),
             "oracle": knows_gold(scorer),
         }
+        tallies = [verdict.tests for verdict in verdicts]
+        if any(tallies):
+            report["tests"] = [tally and tally.model_dump() for tally in tallies]
+            ended = _ended(tallies) if ended == FINE else ended
         if all(value is None for value in scores):
             classes = Classes(task)
             numbers = [await classes.of(answer.text) for answer in candidates]
-            return decided("best_of", candidates, numbers, [1.0] * len(candidates), {**report, "by": "vote"}, ended)
+            report, alike = {**report, "by": "vote"}, [1.0] * len(candidates)
+            voted = decided("best_of", candidates, numbers, alike, report, ended)
+            return voted.model_copy(update={"score": None})  # the share of votes is no value of the scorer
         chosen = best(scores).index if enough is None else enough
         assert chosen is not None, "there is a candidate"
         report = {**report, "by": "score"}
@@ -88,6 +101,12 @@ def best_of(
     if threshold is not None:
         settings["concurrency"] = concurrency  # which runs there are depends on it
     return strategy_graph("best_of", ask, settings, recipe)
+
+
+def _ended(tallies: Sequence[Tally | None]) -> Ended:
+    """What kept tests from running: a limit of the budget before a failure."""
+    kept = sorted((tally.status, tally.reason) for tally in tallies if tally and tally.status != "ok")
+    return kept[0] if kept else FINE
 
 
 def _reaches(verdict: Verdict, threshold: float | None) -> bool:

@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from clew.errors import ConfigError, EffectFailed, Refused
 from clew.graphs.base import END_PHASE, Graph, State, Steps, check_limits, graph_of, prompt_hashes
-from clew.graphs.strategies.base import ask_inner, check_gold, identity, noted
+from clew.graphs.strategies.base import FINE, Ended, ask_inner, check_gold, identity, judged, noted
 from clew.graphs.strategies.reflexion_notes import EXAMPLES, INSTRUCTION, reflect
 from clew.graphs.strategies.reflexion_rules import ATTEMPT_TOKENS, Foreign, Kept, Record, Rules, Variant
 from clew.journal import Recipe, current, note, scope
@@ -26,8 +25,6 @@ T = TypeVar("T")
 
 # So many lessons of the task itself are looked past for those of others.
 OWN_LESSONS = 8
-# Scorers do not raise: that a limit stopped one stands in its words.
-_REFUSED = re.compile(r"\bRefused: (tokens|usd|seconds|model_calls|searches|code_runs):")
 
 
 @dataclass(frozen=True)
@@ -68,12 +65,12 @@ class Loop:
         task, record = _read(state)
         answer = record.attempts[-1]
         with scope("evaluate", record.trial):
-            verdict, limit = await _judged(self.scorer, task, answer)
+            verdict, (status, reason) = await _judged(self.scorer, task, answer)
             record.verdicts.append(verdict)
             await self._credit(record)
         made = {"trial": record.trial, "scope": answer.trace and answer.trace.scope, "status": answer.status}
         note("attempt", {**made, "text": answer.text, **verdict.model_dump()})
-        end = self.rules.end(record, limit)
+        end = self.rules.end(record, reason if status == "budget" else "")
         return _written(state, record, end=end, phase="judge" if end else "reflect")
 
     async def reflect(self, state: State) -> State:
@@ -171,19 +168,13 @@ class Loop:
         return remembered.id if remembered else ""
 
 
-async def _judged(scorer: Scorer, task: Task, answer: Answer) -> tuple[Verdict, str]:
-    """The verdict on `answer`, and the limit that stopped the scorer, if one did. Nothing is wrong without a scorer."""
+async def _judged(scorer: Scorer, task: Task, answer: Answer) -> tuple[Verdict, Ended]:
+    """The verdict on `answer`, and how the scorer ended. Nothing is wrong without a scorer."""
     if not answer.text.strip() and task.kind != "repair":
         said = "no code found" if task.kind == "code" else "no answer was given"
-        return Verdict(value=0.0, label="wrong", feedback=said), ""
-    try:
-        [verdict] = await scorer.score(task, [answer])
-    except Refused as refused:
-        return Verdict(value=None, feedback=str(refused)), refused.limit
-    except EffectFailed as error:
-        return Verdict(value=None, feedback=f"{type(error).__name__}: {error}"), ""
-    limit = _REFUSED.search(verdict.feedback) if verdict.value is None else None
-    return verdict, limit[1] if limit else ""
+        return Verdict(value=0.0, label="wrong", feedback=said), FINE
+    [verdict], ended = await judged(scorer, task, [answer])
+    return verdict, ended
 
 
 async def _tried(access: Awaitable[T]) -> T | None:

@@ -25,6 +25,7 @@ from clew.models.reply import reply_from
 from clew.models.tokens import estimate
 from clew.scoring import extract_answer
 from clew.scoring.text import normalise
+from clew.scoring.written import calls
 from clew.task import Answer, Task, TaskKind
 
 # Prompts ---------------------------------------------------------------------------------------------------------
@@ -282,25 +283,12 @@ def digest(attempt: Answer, tokens: int) -> str:
 
 
 def steps(attempt: Answer) -> list[Step]:
-    """What was said in `attempt`: every segment that the journal holds under its trace, once, without prompts. Of an
-    attempt that was chosen among candidates, the steps of the first one with its text."""
+    """What was said in `attempt`: every segment that the journal holds behind it, once, without prompts (see `calls`
+    for where it looks)."""
     run = current()
-    same = [one for one in attempt.candidates if one.text == attempt.text and one.trace and one.trace.scope]
-    if same:
-        return steps(same[0])
-    if attempt.trace is None or not attempt.trace.scope or attempt.trace.run != run.id:
-        return []
-    under = attempt.trace.scope + "/"
-    calls = [
-        row for row in run.journal.index(run.id)
-        if row.kind == "model" and row.state == "finished" and row.parent is None
-        and f"{row.place}/".startswith(under)
-    ]  # fmt: skip
-    # By address and not by time: which of two branches spoke first is chance.
-    calls.sort(key=lambda row: (_order(row.place), row.ordinal, row.key))
     seen: set[str] = set()
     said: list[Step] = []
-    for row in calls:
+    for row in calls(attempt):
         event = run.journal.event(row.seq)
         if "text" not in (event.outcome or {}):
             continue
@@ -332,13 +320,3 @@ def _shown(step: Step) -> str:
 
 def _call(call: Mapping[str, Any]) -> str:
     return f"[{call['function']['name']}: {call['function']['arguments']}]"
-
-
-def _order(place: str) -> list[tuple[int, str]]:
-    """An address such that steps of a graph and numbered branches follow each other by their numbers."""
-    return [(_number(part), part) for part in place.split("/")]
-
-
-def _number(part: str) -> int:
-    found = re.search(r"[@:](\d+)", part)
-    return int(found[1]) if found else -1

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from clew.errors import EffectFailed
 from clew.graphs.base import Graph, check_limits
 from clew.graphs.strategies.base import (
+    FINE,
     ask_inner,
     check_gold,
     concluded,
@@ -35,7 +36,8 @@ def remembering(
     oracle: bool = False,
     recipe: Recipe | None = None,
 ) -> Graph:
-    """Runs `inner` once, with what is remembered of the task's family as notes.
+    """Runs `inner` once, with what other runs have left on the task's family as notes. What the same run wrote is none
+    of them, so that samples of one run stay independent.
 
     Args:
         inner: a graph.
@@ -56,16 +58,16 @@ def remembering(
 
     async def ask(task: Task) -> Answer:
         with scope("recall"):
-            rules = await _kept(insights.recall(task, k), [])
-            lessons = [found.lesson for found in await _kept(episodes.recall(task, k), [])]
-            examples = [found for found, _ in await _kept(demos.recall(task, k), [])]
+            rules = await _kept(insights.recall(task, k, own=False), [])
+            lessons = [found.lesson for found in await _kept(episodes.recall(task, k, own=False), [])]
+            examples = [found for found, _ in await _kept(demos.recall(task, k, own=False), [])]
         notes = [*(one.note() for one in rules), *(one.note() for one in lessons), *(one.note() for one in examples)]
         answer = await ask_inner(inner, noted(task, *notes), "inner", 0)
         report: dict[str, Any] = {"recalled": [one.source.removeprefix("memory:") for one in notes], "remembered": ""}
-        label = "unknown"
+        label, ended = "unknown", FINE
         if scorer is not None:
             with scope("score"):
-                (verdict,), _ = await verdicts_on(scorer, task, [answer])
+                (verdict,), ended = await verdicts_on(scorer, task, [answer])
             label = verdict.label
             report |= {"verdict": label, "oracle": knows_gold(scorer)}
         with scope("remember"):
@@ -74,7 +76,7 @@ def remembering(
                     await _kept(store.credit([one.id for one in used], label == "right"), None)
             if label == "right":
                 report["remembered"] = await _kept(demos.remember(task, answer), "")
-        return concluded("remembering", [answer], 0, report, score=answer.score)
+        return concluded("remembering", [answer], 0, report, ended=ended, score=answer.score)
 
     settings = {"inner": identity(inner), "memory": episodes.store.name, "k": k, "scorer": scorer and identity(scorer)}
     return strategy_graph("remembering", ask, settings, recipe)

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from clew.graphs.base import Graph, check_limits, prompt_hashes, side_by_side
-from clew.graphs.strategies.base import FINE, identity, strategy_graph
+from clew.graphs.strategies.base import FINE, check_runs, identity, strategy_graph
 from clew.graphs.strategies.counting import Classes, decided
 from clew.graphs.strategies.self_refine import Refined, Refining
 from clew.journal import Recipe, scope
@@ -44,6 +44,7 @@ def sets(
     """
     limits = {"n": n, "rounds": rounds, "concurrency": concurrency}
     check_limits("sets", limits, dict.fromkeys(limits, 1))
+    check_runs("sets", n)
     refining = Refining(inner, model, rounds, instruction, repeats=False)
 
     async def ask(task: Task) -> Answer:

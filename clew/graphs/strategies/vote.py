@@ -7,7 +7,7 @@ import math
 from typing import Any, Literal
 
 from clew.graphs.base import Graph, check_limits
-from clew.graphs.strategies.base import FINE, ask_all, check_gold, identity, strategy_graph, verdicts_on
+from clew.graphs.strategies.base import FINE, ask_all, check_gold, check_runs, identity, strategy_graph, verdicts_on
 from clew.graphs.strategies.counting import Classes, Equal, decided, least_to_decide
 from clew.journal import Recipe, scope
 from clew.scoring import Scorer, knows_gold
@@ -32,6 +32,7 @@ def vote(
 
     Args:
         inner: a graph. It must not be deterministic: give its model a temperature.
+        n: at most 10,000.
         weight: what a vote counts. `one`; `score`, the `score` of the run's answer, in [0, 1]; `log_probability`, that
             score as a mean log probability, so that a vote counts exp(score). Votes without a score count nothing.
         scorer: its values are the weights, in place of `weight`; negative and unknown ones count nothing. Where no vote
@@ -50,6 +51,7 @@ def vote(
     """
     limits = {"n": n, "concurrency": concurrency}
     check_limits("vote", limits, dict.fromkeys(limits, 1))
+    check_runs("vote", n)
     if scorer is not None:
         check_gold("vote", scorer, oracle)
     early = adaptive and scorer is None

@@ -6,6 +6,7 @@ import ast
 import atexit
 import builtins
 import errno
+import fcntl
 import io
 import linecache
 import os
@@ -22,7 +23,7 @@ from typing import Any, NoReturn
 from .system import HIGH_DESCRIPTOR, OPEN_FILES, become, choose_for_oom, limit
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
-_read_now, _write_now = os.read, os.write
+_read_now, _write_now, _put_now = os.read, os.write, os.dup2
 SESSION_REPLY = struct.Struct("!16si")
 SESSION_REQUEST = struct.Struct("!16sI")
 
@@ -109,37 +110,42 @@ def run_command(argv: list[str]) -> NoReturn:
 
 def run_program(source: str) -> NoReturn:
     """Runs a program as `python program.py` would, and ends this process as that would."""
-    namespace = fresh_main()
+    namespace, own = fresh_main(), streams()
     code = execute(source, "program.py", namespace)
     try:
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
     except BaseException:
         traceback.print_exc()
-    os._exit(code & 0xFF if flush() or code else 1)
+    os._exit(code & 0xFF if flush(own) or code else 1)
 
 
 def run_session(link: int, seed: int) -> NoReturn:
-    """Runs the programs that come through `link`, one after another in one namespace, until it closes."""
+    """Runs the programs that come through `link`, one after another in one namespace, until it closes.
+    Each of them finds standard streams that work, whatever an earlier one did to its own."""
     import random
 
     namespace = fresh_main()
     random.seed(seed)
     pid_now, end = os.getpid, os._exit  # as they are now, whatever programs put in their place
+    standard = [fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, HIGH_DESCRIPTOR - 3) for number in range(3)]
     me, number = pid_now(), 0
     while True:
         nonce, size = SESSION_REQUEST.unpack(_exactly(link, SESSION_REQUEST.size))
         source = _exactly(link, size).decode("utf-8", "surrogatepass")
         number += 1
+        for target, descriptor in enumerate(standard):
+            _put_now(descriptor, target)
+        own = streams()
         code = execute(source, f"program-{number}.py", namespace, echo=True)
         if pid_now() != me:
             end(code & 0xFF)  # a fork that the program made and that ran to the program's end
-        flush()
+        flush(own)
         _write(link, SESSION_REPLY.pack(nonce, code))
 
 
 def fresh_main() -> dict[str, Any]:
-    """The namespace of a new `__main__`, with streams of its own; nothing is left of the server's modules."""
+    """The namespace of a new `__main__`; nothing is left of the server's modules."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "inside"]:
         del sys.modules[name]
     main = types.ModuleType("__main__")
@@ -147,14 +153,21 @@ def fresh_main() -> dict[str, Any]:
     sys.modules["__main__"] = main
     sys.argv = ["program.py"]
     sys.path[0] = os.getcwd()
+    return main.__dict__
+
+
+def streams() -> list[io.TextIOWrapper]:
+    """New standard streams; returns those for output."""
     sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)), "utf-8", "surrogateescape")
+    own: list[io.TextIOWrapper] = []
     # Line by line: what was printed before a kill has left the process.
     for name, number in (("stdout", 1), ("stderr", 2)):
         raw = io.FileIO(number, "w", closefd=False)
         stream = io.TextIOWrapper(io.BufferedWriter(raw), "utf-8", "backslashreplace", line_buffering=True)
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
-    return main.__dict__
+        own.append(stream)
+    return own
 
 
 def execute(source: str, name: str, namespace: dict[str, Any], echo: bool = False) -> int:
@@ -190,14 +203,17 @@ def _explain(error: BaseException) -> None:
         os.write(2, f"{type(error).__name__}\n".encode())
 
 
-def flush() -> bool:
-    """Whether all output left the process."""
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except BaseException:
-        return False
-    return True
+def flush(own: list[io.TextIOWrapper]) -> bool:
+    """Whether all output left the process: that of the streams that the program ends with, and of its first ones."""
+    left = True
+    for stream in (sys.stdout, sys.stderr, *own):
+        try:
+            stream.flush()
+        except ValueError:
+            continue  # it was closed, or its buffer was taken out
+        except BaseException:
+            left = False
+    return left
 
 
 def _exactly(descriptor: int, size: int) -> bytes:

@@ -27,6 +27,7 @@ from .refused import refusals, refuse
 from .system import PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, oom_kills, prctl
 
 LONGEST_BODY = 1 << 40
+LONGEST_POLL_S = 3600.0  # the kernel counts milliseconds in 31 bits
 READY, REFUSED = b"ready", b"files: "
 
 # What goes back to the host, each part in pieces.
@@ -258,7 +259,7 @@ class Supervisor:
         for descriptor in (self.control_in, self.wake, *streams, *([link.fileno()] if link else [])):
             poller.register(descriptor, select.POLLIN)
         while (left := deadline - time.monotonic()) > 0:
-            for descriptor, _ in poller.poll(left * 1000 + 1):
+            for descriptor, _ in poller.poll(min(left, LONGEST_POLL_S) * 1000 + 1):
                 if descriptor == self.control_in:
                     self._vanish()  # the host asks one thing at a time, so this is the stream's end
                 elif descriptor == self.wake:

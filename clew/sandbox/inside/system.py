@@ -20,6 +20,7 @@ _CAPSET_VERSION_3 = 0x20080522
 HIGH_DESCRIPTOR = 900
 OPEN_FILES = 1024
 LAST_CAPABILITY = 63
+_LARGEST_LIMIT = (1 << 63) - 1
 
 
 def checked(name: str, *arguments: Any) -> int:
@@ -60,7 +61,7 @@ def become(user: int | None) -> None:
 def limit(kind: int, value: int) -> None:
     """A limit of this process that it cannot raise again; one that is lower already stays."""
     _, hard = resource.getrlimit(kind)
-    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    value = min(value, _LARGEST_LIMIT if hard == resource.RLIM_INFINITY else hard)
     resource.setrlimit(kind, (value, value))
 
 

@@ -15,7 +15,7 @@ import socket
 import traceback
 import types
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -35,11 +35,22 @@ _TEXTS: dict[str, tuple[type, Callable[[Any], str], Callable[[str], Any]]] = {
     "datetime": (datetime.datetime, datetime.datetime.isoformat, datetime.datetime.fromisoformat),
     "date": (datetime.date, datetime.date.isoformat, datetime.date.fromisoformat),
 }
+
+
+def _await(value: Any) -> Any:
+    import asyncio
+
+    async def wait() -> Any:
+        return await value
+
+    return asyncio.run(wait())
+
+
 _BINARY = ("eq", "ne", "lt", "le", "gt", "ge", "add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul")
 _UNARY = ("neg", "pos", "abs", "invert")
 _OPERATIONS: dict[str, Callable[..., Any]] = {
     "attr": getattr, "setattr": setattr, "len": len, "iter": iter, "next": next, "bool": bool, "str": str, "repr": repr,
-    "float": float, "int": int, "isinstance": isinstance,
+    "float": float, "int": int, "isinstance": isinstance, "await": _await,
     "item": operator.getitem, "setitem": operator.setitem, "delitem": operator.delitem,
     **{name: getattr(operator, name) for name in (*_BINARY, *_UNARY)},
 }  # fmt: skip
@@ -76,7 +87,7 @@ class Link:
 
     def ask(self, target: Any, args: Any = (), kwargs: Any = None) -> Any:
         """What the other side returns for a call of `target`, one of its objects or the name of an operation. Raises
-        what it raised there. Lists and the like among `args` change as they changed there."""
+        what it raised there. Lists and the like among the arguments change as they changed there."""
         self.calls += 1
         target = target if isinstance(target, str) else self.encode(target)
         self.send(["call", target, [self.encode(arg) for arg in args], self._pairs(kwargs or {})])
@@ -87,9 +98,10 @@ class Link:
             self.send(self._answer(message))
         if message[0] == "raised":
             raise self._error(*message[1:])
-        for index, changed in message[2]:
-            if type(args[index]) in _MUTABLE:
-                _become(args[index], self.decode(changed))
+        given = {**dict(enumerate(args)), **(kwargs or {})}
+        for place, changed in message[2]:
+            if type(given[place]) in _MUTABLE:
+                _become(given[place], self.decode(changed))
         return self.decode(message[1])
 
     def get(self, name: str) -> Any:
@@ -129,13 +141,14 @@ class Link:
             _, target, args, kwargs = message
             if isinstance(target, str) and not self._serves:
                 raise PermissionError("only functions that were given can be called")
-            values = [self.decode(arg) for arg in args]
-            result = self._function(target)(*values, **{key: self.decode(value) for key, value in kwargs})
+            values, named = [self.decode(arg) for arg in args], {key: self.decode(value) for key, value in kwargs}
+            result = self._function(target)(*values, **named)
             sent = self.encode(result)
+            arrived = {**dict(enumerate(args)), **dict(kwargs)}
             changed = [
-                (index, after)
-                for index, value in enumerate(values)
-                if type(value) in _MUTABLE and (after := self.encode(value)) != args[index]
+                (place, after)
+                for place, value in (*enumerate(values), *named.items())
+                if type(value) in _MUTABLE and (after := self.encode(value)) != arrived[place]
             ]
             return ["returned", sent, changed]
         except BaseException as error:
@@ -274,6 +287,10 @@ class Remote:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return object.__getattribute__(self, "_link").ask(self, args, kwargs)
 
+    def __await__(self) -> Generator[None, None, Any]:
+        return awaited(self)
+        yield
+
     def __hash__(self) -> int:
         return hash(object.__getattribute__(self, "_number"))
 
@@ -290,6 +307,11 @@ class Remote:
 
 def _ask(remote: Any, operation: str, *args: Any) -> Any:
     return object.__getattribute__(remote, "_link").ask(operation, args)
+
+
+def awaited(coroutine: Remote) -> Any:
+    """What a coroutine of the other side returns; it runs there to its end."""
+    return _ask(coroutine, "await", coroutine)
 
 
 def _forwarded(operation: str, kind: type = object) -> Callable[..., Any]:

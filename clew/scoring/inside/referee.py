@@ -10,6 +10,7 @@ import ast
 import builtins
 import ctypes
 import importlib.util
+import inspect
 import json
 import math
 import os
@@ -22,19 +23,22 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, NoReturn
 
-from .link import Link, Remote
+from .link import Link, Remote, awaited
+from .reading import LONGEST, Instrumented, Names, captures, statement
 
 TEST = "test.py"
-LONGEST = 600
 GONE = "the program ended before the test did"
 _NOT_DUMPABLE = 4, 0  # PR_SET_DUMPABLE
-_BUILTINS = frozenset(vars(builtins))
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 _ALIASES = {"np": "numpy", "pd": "pandas"}
 
 
 class Failed(Exception):
     """A test that ended with a difference; its text says which."""
+
+
+class Unrunnable(Exception):
+    """A test that cannot judge any program here; its text says why."""
 
 
 def main() -> NoReturn:
@@ -62,7 +66,9 @@ def _start(program: str) -> Link:
     theirs.set_inheritable(True)
     boot = f"from clew_inside.program import main; main({theirs.fileno()})"
     actions = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), (os.POSIX_SPAWN_DUP2, 2, 1)]
-    os.posix_spawn(sys.executable, [sys.executable, "-c", boot], os.environ, file_actions=actions)
+    # A virtual environment below /tmp is not seen in the sandbox of processes, the Python that it stands on is.
+    python = sys.executable if os.access(sys.executable, os.X_OK) else getattr(sys, "_base_executable", sys.executable)
+    os.posix_spawn(python, [python, "-c", boot], os.environ, file_actions=actions)
     theirs.close()
     ours.sendall(json.dumps(program).encode() + b"\n")
     return Link(ours, False, {})
@@ -75,6 +81,7 @@ class Referee:
         self.link, self.test = link, test
         self.tree = ast.Module([], [])
         self.seen: Any = _NOTHING
+        self.checks = 0
 
     def report(self) -> dict[str, Any]:
         try:
@@ -89,19 +96,23 @@ class Referee:
                 self._code()
         except Failed as difference:
             return self._ended("failed", str(difference))
+        except Unrunnable as reason:
+            return self._ended("error", str(reason))
         except BaseException as error:
             return self._raised(error)
         if self.link.gone:
             return self._ended("failed", GONE)
         if not self.link.calls:
             return self._ended("error", "the test asks nothing of the program")
+        if not self.checks:
+            return self._ended("error", "the test compared nothing")
         self.seen = _NOTHING
         return self._ended("passed", "")
 
     def _raised(self, error: BaseException) -> dict[str, Any]:
         """A test that an exception ended: its own assertion, what the program raised, or what it lacks itself."""
         lines = [frame.lineno or 0 for frame in traceback.extract_tb(error.__traceback__) if frame.filename == TEST]
-        where = _statement(self.tree, lines[-1]) if lines else ""
+        where = statement(self.tree, lines[-1]) if lines else ""
         own = error is not self.link.raised
         if own and isinstance(error, AssertionError) and not self.link.gone:
             return self._ended("failed", str(error), where)
@@ -136,6 +147,7 @@ class Referee:
             self.seen = function(*self.test["args"])
         except Exception as error:
             raise Failed(self.link.last_error or repr(error)) from None
+        self.checks += 1
         if not same(self.seen, self.test["expected"], self.test["tolerance"]):
             raise Failed(f"expected {_shown(self.test['expected'])}")
 
@@ -159,9 +171,15 @@ class Referee:
 
     def _code(self) -> None:
         code, entry = self.test["code"], self.test["entry"]
-        names = _Names(self.tree)
-        namespace: dict[str, Any] = {"__name__": "test", "__builtins__": builtins, "__left__": self._left}
-        instrumented = _Instrumented().visit(ast.parse(code, TEST))
+        names = Names(self.tree)
+        if any(map(captures, ast.walk(self.tree))):
+            raise Unrunnable("the test captures what is printed or read, and the program does that in another process")
+        if "asyncio" in code:
+            _run_remote_coroutines()
+        namespace: dict[str, Any] = {
+            "__name__": "test", "__builtins__": builtins, "__left__": self._left, "__checked__": self._checked
+        }  # fmt: skip
+        instrumented = Instrumented().visit(ast.parse(code, TEST))
         wanted = names.of_program(entry)
         for name, there in wanted.items():
             named = self._named if name in names.bases and there != entry else self.link.get
@@ -170,13 +188,15 @@ class Referee:
         self.link.calls = 0
         exec(compile(ast.fix_missing_locations(instrumented), TEST, "exec", dont_inherit=True), namespace)  # noqa: S102
         if "check" in names.functions and "check" not in names.called:
-            namespace["check"](*[self._entry(entry)] if entry else ())
+            _runnable("check", namespace["check"], *[entry] if entry else ())(*[self._entry(entry)] if entry else ())
         for name in names.functions:
             if name.startswith("test") and name not in names.called:
-                namespace[name]()
-        for value in list(namespace.values()):
+                _runnable(name, namespace[name])()
+        for name, value in list(namespace.items()):
             if isinstance(value, type) and issubclass(value, unittest.TestCase):
                 self._unittest(value)
+            elif isinstance(value, type) and name.startswith("Test"):
+                _test_methods(name, value)
 
     def _named(self, name: str) -> Any:
         """What a test takes attributes of. A module is this side's own, whatever the program put under its name."""
@@ -189,6 +209,8 @@ class Referee:
         result = unittest.TestResult()
         unittest.defaultTestLoader.loadTestsFromTestCase(case).run(result)
         bad = [*result.failures, *result.errors]
+        if bad and self.link.unsendable:
+            raise Unrunnable(self.link.unsendable)
         if bad:
             raise Failed(f"{bad[0][0].id().rpartition('.')[2]}: {bad[0][1].strip().splitlines()[-1]}")
         if result.skipped or result.expectedFailures or result.unexpectedSuccesses:
@@ -198,104 +220,44 @@ class Referee:
         self.seen = value
         return value
 
+    def _checked(self, value: Any) -> Any:
+        self.checks += 1
+        return value
+
 
 _NOTHING = object()
 
 
-class _Names(ast.NodeVisitor):
-    """Which names a test defines, reads, calls and takes attributes of. `foreign` are imports of modules that are not
-    there, by which tests mean the program: name in the test to name in the program."""
-
-    def __init__(self, tree: ast.Module) -> None:
-        self.bound: set[str] = set()
-        self.read: set[str] = set()
-        self.called: set[str] = set()
-        self.bases: set[str] = set()
-        self.foreign: dict[str, str] = {}
-        self.functions: list[str] = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
-        self.visit(tree)
-
-    def of_program(self, entry: str) -> dict[str, str]:
-        """Names to look for in the program. A builtin keeps its meaning, whatever the program calls so, unless it is
-        the entry point, or the test calls nothing else."""
-        free = {name for name in self.read - self.bound if name not in _BUILTINS or name == entry}
-        if not entry and not (self.called - self.bound - _BUILTINS) and not self.foreign:
-            free |= self.called & _BUILTINS
-        return {**{name: name for name in sorted(free)}, **self.foreign}
-
-    def visit_Name(self, node: ast.Name) -> None:
-        self.read.add(node.id)
-
-    def visit_Attribute(self, node: ast.Attribute) -> None:
-        if isinstance(node.value, ast.Name):
-            self.bases.add(node.value.id)
-        self.generic_visit(node)
-
-    def visit_Call(self, node: ast.Call) -> None:
-        if isinstance(node.func, ast.Name):
-            self.called.add(node.func.id)
-        self.generic_visit(node)
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        self.bound.add(node.name)
-        self.generic_visit(node)
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> None:
-        self.bound.add(node.name)
-        self.generic_visit(node)
-
-    def visit_Import(self, node: ast.Import) -> None:
-        self.bound.update((alias.asname or alias.name).partition(".")[0] for alias in node.names)
-
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        names = {alias.asname or alias.name: alias.name for alias in node.names}
-        if _there(node):
-            self.bound.update(names)
-        else:
-            self.foreign.update({name: there for name, there in names.items() if name != "*"})
-
-
-class _Instrumented(ast.NodeTransformer):
-    """Keeps what an assertion compares, and drops imports of the program."""
-
-    def visit_Assert(self, node: ast.Assert) -> ast.AST:
-        test = node.test
-        if isinstance(test, ast.Compare):
-            if isinstance(test.left, ast.Constant):
-                test.comparators[0] = _kept(test.comparators[0])
-            else:
-                test.left = _kept(test.left)
-        elif isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-            test.operand = _kept(test.operand)
-        else:
-            node.test = _kept(test)
-        return node
-
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
-        return node if _there(node) else ast.copy_location(ast.Pass(), node)
-
-
-def _kept(node: ast.expr) -> ast.expr:
-    call = ast.Call(ast.copy_location(ast.Name("__left__", ast.Load()), node), [node], [])
-    return ast.copy_location(call, node)
-
-
-def _there(node: ast.ImportFrom) -> bool:
+def _runnable(name: str, function: Any, *args: Any) -> Any:
+    """A function of a test that can be called with `args`, and judges when it is. Raises `Unrunnable`."""
+    if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
+        raise Unrunnable(f"{name} of the test is a generator or a coroutine: a call does not run it")
     try:
-        return not node.level and importlib.util.find_spec((node.module or "").partition(".")[0]) is not None
-    except (ImportError, ValueError):
-        return False
+        inspect.signature(function).bind(*args)
+    except TypeError as error:
+        raise Unrunnable(f"{name} of the test cannot be called as it is ({error}); there are no fixtures") from None
+    return function
 
 
-def _statement(tree: ast.Module, line: int) -> str:
-    """The innermost statement of the test that a line belongs to; of a compound one nothing."""
-    around = [
-        node
-        for node in ast.walk(tree)
-        if isinstance(node, (ast.Assert, ast.Expr, ast.Assign, ast.Return))
-        and node.lineno <= line <= (node.end_lineno or node.lineno)
-    ]
-    return ast.unparse(around[-1])[:LONGEST] if around else ""
+def _test_methods(name: str, case: type) -> None:
+    """Runs the methods `test...` of a class that is no `unittest` one, each on an object of its own, as pytest does."""
+    methods = [method for method in dir(case) if method.startswith("test")]
+    if methods and any(method.startswith("setup") for method in dir(case)):
+        raise Unrunnable(f"{name} of the test has a setup, which only pytest calls: give a unittest class")
+    for method in methods:
+        _runnable(f"{name}.{method}", getattr(_runnable(name, case)(), method))()
+
+
+def _run_remote_coroutines() -> None:
+    """`asyncio.run` takes coroutines of its own process alone: those of the program run in its process."""
+    import asyncio
+
+    run = asyncio.run
+
+    def run_any(main: Any, **options: Any) -> Any:
+        return awaited(main) if isinstance(main, Remote) else run(main, **options)
+
+    asyncio.run = run_any
 
 
 def _shown(value: Any) -> str:

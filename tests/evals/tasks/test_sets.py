@@ -49,6 +49,29 @@ def test_a_folder_named_like_a_set(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert len(load("./nq").items) == len(load(Path("nq")).items) == 2
 
 
+def test_what_is_chosen_of_a_set_keeps_its_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world, some = tmp_path / "world", tmp_path / "some.jsonl"
+    world.mkdir()
+    write_items(world / "tasks.jsonl", made(4))
+    write_items(some, made(4))
+    (tmp_path / "link").symlink_to(world)
+    monkeypatch.chdir(world)
+    for spec in (
+        world,
+        ".",
+        "../world",
+        tmp_path / "link",
+        "tasks.jsonl",
+        world / "tasks.jsonl",
+        "../link/tasks.jsonl",
+    ):
+        assert load(spec, limit=2, shuffle=True, seed=3).identity == "world"
+    assert {load(spec, limit=n).identity for spec in (some, "../some.jsonl") for n in (1, 3)} == {"some"}
+    for spec in ("arithmetic", "arithmetic:n=2,seed=4", "arithmetic:split=train"):
+        assert load(spec, limit=1, seed=5).identity == "arithmetic"
+    assert TaskSet("mine", ()).identity == "mine" and TaskSet("", ()).identity
+
+
 def test_limit_and_shuffle(tmp_path: Path) -> None:
     write_items(tmp_path / "t.jsonl", made(30))
     path = tmp_path / "t.jsonl"

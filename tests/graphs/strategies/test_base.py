@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.graph import START, StateGraph
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+from langgraph.store.memory import InMemoryStore
 from langgraph.types import Command, interrupt
 
 import clew
 from clew.errors import ConfigError, ModelUnreachable, Refused
-from clew.graphs import cot, vote
-from clew.graphs.base import MethodState, hold_final, side_by_side, take_hold
+from clew.graphs import best_of, cot, mixture_of_agents, sets, vote
+from clew.graphs.base import MethodState, hold_final, render_notes, side_by_side, take_hold
 from clew.graphs.strategies.base import (
     LONGEST_DRAFT,
     ask_inner,
@@ -27,7 +29,10 @@ from clew.graphs.strategies.base import (
     strategy_graph,
 )
 from clew.journal import Budget, Cost, Journal, current, effect, scope
+from clew.models import Model
+from clew.scoring import Preference, Rating
 from clew.task import Answer, Note, Task
+from clew.testing import Reply, ScriptedServer, vllm
 from tests.graphs.strategies.common import ask, inner, model, saying, texts
 
 pytestmark = pytest.mark.anyio
@@ -179,7 +184,7 @@ async def test_notes_are_added_after_those_that_are_there() -> None:
     assert [note.text for note in task.notes] == ["one", "two"] and TASK.notes == ()
 
 
-async def test_a_draft_is_the_reply_that_the_answer_was_read_from() -> None:
+async def test_a_draft_is_what_the_model_wrote_up_to_the_answer() -> None:
     drafts: list[str] = []
 
     async def run(task: Task) -> Answer:
@@ -190,7 +195,7 @@ async def test_a_draft_is_the_reply_that_the_answer_was_read_from() -> None:
     with saying("I add one and two: it is three.", r"So \boxed{3}, as I said.") as server:
         graph = inner(server)
         await ask(strategy_graph("once", run, {}))
-    assert drafts == [r"So \boxed{3}, as I said."] * 2, "once live, once in the replay"
+    assert drafts == ["I add one and two: it is three.\n\nSo \\boxed{3}, as I said."] * 2, "live and in the replay"
     with saying("long " * 1_500 + r"\boxed{3}") as server:
         graph = inner(server)
         await ask(strategy_graph("once", run, {}))
@@ -198,7 +203,7 @@ async def test_a_draft_is_the_reply_that_the_answer_was_read_from() -> None:
     assert draft(Answer(text=" 42 ")) == "42"
 
 
-async def test_the_draft_of_a_strategy_is_that_of_a_candidate_with_its_answer() -> None:
+async def test_the_draft_of_a_strategy_is_that_of_the_chosen_candidate() -> None:
     drafts: list[str] = []
 
     async def run(task: Task) -> Answer:
@@ -209,7 +214,7 @@ async def test_the_draft_of_a_strategy_is_that_of_a_candidate_with_its_answer() 
     with saying(r"It is \boxed{b}.", r"Or \boxed{a}.", r"Surely \boxed{b}.", r"Not b but \boxed{c}.") as server:
         graph = vote(inner(server), n=4, adaptive=False, concurrency=1)
         await ask(strategy_graph("once", run, {}))
-        assert drafts[0] == r"Surely \boxed{b}."
+        assert drafts[0] == r"It is \boxed{b}."
 
 
 async def test_a_strategy_is_a_node_of_a_larger_graph() -> None:
@@ -279,3 +284,63 @@ async def test_a_model_in_two_settings_has_two_fingerprints() -> None:
         warm, cold = (cot(model(server, temperature=temperature)) for temperature in (1.0, 0.0))
         assert vote(warm).fingerprint != vote(cold).fingerprint
         assert vote(warm, n=3).fingerprint != vote(warm, n=4).fingerprint
+
+
+def test_notes_of_a_kind_are_numbered() -> None:
+    notes = [Note(kind="draft", text="a"), Note(kind="critique", text="b"), Note(kind="draft", text="c")]
+    shown = render_notes(noted(TASK, *notes))
+    assert [line for line in shown.splitlines() if line.startswith("[")] == [
+        "[Earlier attempt 1]", "[Critique 1]", "[Earlier attempt 2]",
+    ]  # fmt: skip
+
+
+# Scorers and stores ------------------------------------------------------------------------------------------------
+
+
+def rating_fails(request: Any) -> Any:
+    return Reply(fault="auth") if "You rate" in request.prompt else r"\boxed{1}"
+
+
+@pytest.mark.parametrize("scorer", [Rating, Preference])
+async def test_a_limit_that_refuses_a_scorer_is_the_status(scorer: Any) -> None:
+    with saying(*["red", "blue"] * 4) as server:
+        for strategy in (best_of, vote):
+            graph = strategy(inner(server), scorer=scorer(model(server)), n=2)
+            answer = await ask(graph, budget=Budget(model_calls=2))
+            assert (answer.status, answer.stop_reason) == ("budget", "model_calls")
+            assert answer.text in ("red", "blue")
+
+
+async def test_a_scorer_that_fails_leaves_a_partial_answer() -> None:
+    with ScriptedServer(rating_fails, features=vllm) as server:
+        for strategy in (best_of, vote):
+            answer = await ask(strategy(inner(server), scorer=Rating(model(server)), n=2))
+            assert (answer.status, answer.text) == ("partial", "1")
+            assert answer.stop_reason.startswith("ModelAuthError")
+
+
+async def test_each_inner_graph_has_its_own_store() -> None:
+    async def node(state: MethodState, runtime: Runtime[Any]) -> MethodState:
+        assert runtime.store is not None
+        found = await runtime.store.aget(("names",), "mine")
+        return {"answer": {"text": found.value["text"] if found else "nothing"}}
+
+    def graph(name: str) -> Any:
+        store = InMemoryStore()
+        store.put(("names",), "mine", {"text": name})
+        builder = StateGraph(MethodState)
+        builder.add_node("node", node)
+        builder.add_edge(START, "node")
+        builder.add_edge("node", END)
+        return builder.compile(store=store)
+
+    with saying("red") as server:
+        graphs = [graph("first"), vote(graph("second"), n=1)]
+        answer = await ask(mixture_of_agents(graphs, model=model(server)))
+        assert texts(answer)[:2] == ["first", "second"]
+
+
+@pytest.mark.parametrize("strategy", [vote, lambda graph, n: sets(graph, model=Model("openai/none"), n=n)])
+def test_nobody_means_so_many_runs(strategy: Any) -> None:
+    with pytest.raises(ConfigError, match="at most 10,000"):
+        strategy(cot(Model("openai/none")), n=10**20)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from clew.errors import ConfigError, ModelError
+from clew.errors import ConfigError, ModelError, Refused, SandboxFailed
 from clew.graphs import best_of
 from clew.journal import Budget
-from clew.scoring import ExactMatch, ModelJudge, Verdict
+from clew.scoring import CaseResult, ExactMatch, ModelJudge, Sample, SuiteReport, Verdict
 from clew.task import Answer, Task
 from clew.testing import Reply, Request, Rule, ScriptedServer, vllm
 from tests.graphs.strategies.common import ask, inner, model, saying, texts
@@ -75,6 +75,35 @@ async def test_what_nobody_can_judge_is_voted_on() -> None:
     with saying("red", "red") as server:
         answer = await ask(best_of(inner(server), n=2, scorer=Longest()))
         assert (answer.text, answer.status, answer.artifacts["best_of"]["by"]) == ("red", "ok", "vote")
+        assert answer.score is None and "tests" not in answer.artifacts["best_of"], "votes are no value of the scorer"
+
+
+class Graded:
+    """A scorer whose tests ended as told, answer by answer."""
+
+    name = "graded"
+
+    def __init__(self, *reports: SuiteReport) -> None:
+        self.reports = reports
+
+    async def score(self, task: Task, answers: Sequence[Answer]) -> list[Verdict]:
+        return [report.verdict() for report in self.reports]
+
+
+async def test_tests_that_could_not_be_run_are_told_and_end_it() -> None:
+    test = Sample(input="", output="")
+    passed, failed = CaseResult(test, "passed"), CaseResult(test, "failed")
+    broken = CaseResult(test, "error", cause=SandboxFailed("no Engine"))
+    refused = CaseResult(test, "error", cause=Refused("seconds", "none is left"))
+    for result, status, reason in ((refused, "budget", "seconds"), (broken, "partial", "SandboxFailed: no Engine")):
+        with saying("red") as server:
+            answer = await ask(best_of(inner(server), n=1, scorer=Graded(SuiteReport((result,)))))
+        assert (answer.text, answer.score, answer.status, answer.stop_reason) == ("red", None, status, reason)
+    with saying("red", "blue") as server:
+        scorer = Graded(SuiteReport((passed, failed, broken)), SuiteReport((failed, failed, refused)))
+        answer = await ask(best_of(inner(server), n=2, scorer=scorer, concurrency=1))
+    counts = [(one["passed"], one["failed"], one["errors"]) for one in answer.artifacts["best_of"]["tests"]]
+    assert (answer.text, answer.score, answer.status, counts) == ("red", 0.5, "budget", [(1, 1, 1), (0, 2, 1)])
 
 
 async def test_candidates_without_an_answer_are_not_scored() -> None:
