@@ -27,6 +27,13 @@ async def outputs(box: Box, *programs: str, limits: Limits | None = None) -> lis
         return [(await notebook.run(program)).stdout for program in programs]
 
 
+async def nothing_parked(box: Box) -> None:
+    """Ends the interpreters that earlier tests left behind for a session that might go on."""
+    cache = interpreters(box)
+    for digest in list(cache._parked):
+        await cache.drop(digest)
+
+
 async def test_names_stay(box: Box) -> None:
     assert await outputs(box, "import math\nx = 20", "def f(n): return n + 2", "print(f(x) + math.floor(20.5))") == [
         "", "", "42\n",
@@ -84,6 +91,7 @@ async def test_memory_ends_an_interpreter_or_raises(box: Box) -> None:
 
 
 async def test_a_killed_interpreter_is_rebuilt(box: Box) -> None:
+    await nothing_parked(box)
     async with session(box) as notebook:
         await notebook.run("import random\nx = [random.random() for _ in range(3)]\nprint(x, {'a', 'b', 'c'})")
         before = (await notebook.run("print(x, random.random(), {'a', 'b', 'c'})")).stdout
@@ -106,6 +114,7 @@ async def test_histories_are_functions_and_branches_share_nothing(box: Box) -> N
 
 async def test_more_sessions_than_interpreters_take_turns(box: Box) -> None:
     """A session whose interpreter had to go is rebuilt, however often."""
+    await nothing_parked(box)
     cache = _interpreters.setdefault(box, Interpreters(box))
     before = cache._most, cache._slots
     cache._most, cache._slots = 2, Slots(2)

@@ -199,7 +199,8 @@ async def judged(scorer: Scorer, task: Task, answers: Sequence[Answer]) -> tuple
 
 
 def _ended_under(place: str) -> list[ClewError]:
-    """What the effects of this execution under `place` ended with that were refused or failed."""
+    """What the effects of this execution under `place` ended with that were refused or failed. What an argument made
+    impossible, as a sample that is too large, the scorer tells by itself."""
     run = current()
     rows = [
         row for row in run.record.known.values()
@@ -207,7 +208,8 @@ def _ended_under(place: str) -> list[ClewError]:
         and row.place.startswith(f"{place}/")
     ]  # fmt: skip
     outcomes = [run.journal.outcome(row.seq) for row in rows]
-    return [ClewError.rebuild(outcome["cause"], outcome["message"]) for outcome in outcomes]
+    causes = [ClewError.rebuild(outcome["cause"], outcome["message"]) for outcome in outcomes]
+    return [cause for cause in causes if isinstance(cause, Refused | EffectFailed)]
 
 
 def ended_by(error: Exception) -> Answer:

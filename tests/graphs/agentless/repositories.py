@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
+
 from clew.graphs.agentless.repository import Workspace
+from clew.sandbox import Box, Limits
+from clew.sandbox.types import MiB
+from tests.sandbox.conftest import new_box
+
+LIMITS = Limits(seconds=40, memory=512 * MiB, disk=32 * MiB, processes=128)
 
 IDENTITY = ("-c", "user.name=Test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false")
 ENVIRONMENT = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
@@ -47,3 +55,10 @@ def repository(folder: Path, files: Mapping[str, str | bytes]) -> Path:
 def workspace(folder: Path, files: Mapping[str, str | bytes]) -> Workspace:
     """A workspace of a repository with `files`, both below `folder`."""
     return Workspace.make(repository(folder / "repo", files), "HEAD", folder / "workspace")
+
+
+def suite_box(kind: str) -> Box:
+    """A sandbox whose Python has pytest. The sandbox of processes puts folders of its own over /tmp and /dev/shm."""
+    if kind == "process" and any(Path(sys.prefix).is_relative_to(hidden) for hidden in ("/tmp", "/dev/shm")):
+        pytest.skip(f"the sandbox of processes does not see the environment {sys.prefix!r}")
+    return new_box(kind, limits=LIMITS)

@@ -18,14 +18,12 @@ from clew.graphs.agentless.repository import Workspace
 from clew.graphs.agentless.structure import is_test
 from clew.graphs.agentless.suites import Suite, discover, run_base, run_covered, run_in_stages
 from clew.graphs.agentless.templates import PRIORS, mutations
-from clew.sandbox import Box, Limits
-from clew.sandbox.types import MiB
-from tests.graphs.agentless.repositories import workspace
-from tests.sandbox.conftest import BACKENDS, new_box
+from clew.sandbox import Box
+from tests.graphs.agentless.repositories import LIMITS, suite_box, workspace
+from tests.sandbox.conftest import BACKENDS
 
 pytestmark = pytest.mark.anyio
 
-LIMITS = Limits(seconds=40, memory=512 * MiB, disk=32 * MiB, processes=128)
 SUITE = Suite(limits=LIMITS, test_seconds=5)
 HERE = Path(__file__).parent
 
@@ -141,7 +139,7 @@ def test_places_are_inside_of_the_file() -> None:
 
 @pytest.fixture(params=BACKENDS)
 def box(request: pytest.FixtureRequest) -> Iterator[Box]:
-    made = new_box(request.param, limits=LIMITS)
+    made = suite_box(request.param)
     yield made
     asyncio.run(made.close())
 

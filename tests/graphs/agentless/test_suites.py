@@ -25,13 +25,11 @@ from clew.graphs.agentless.types import Change, TestReport
 from clew.journal import Journal, RunRow
 from clew.journal.runs import Run, enter
 from clew.sandbox import Box, Limits
-from clew.sandbox.types import MiB
-from tests.graphs.agentless.repositories import workspace
-from tests.sandbox.conftest import BACKENDS, new_box
+from tests.graphs.agentless.repositories import LIMITS, suite_box, workspace
+from tests.sandbox.conftest import BACKENDS
 
 pytestmark = pytest.mark.anyio
 
-LIMITS = Limits(seconds=40, memory=512 * MiB, disk=32 * MiB, processes=128)
 SUITE = Suite(limits=LIMITS)
 SHOP = {
     "src/shop/__init__.py": "",
@@ -50,14 +48,14 @@ SOME = "tests/test_price.py::test_some"
 
 @pytest.fixture(scope="module", params=BACKENDS)
 def box(request: pytest.FixtureRequest) -> Iterator[Box]:
-    made = new_box(request.param, limits=LIMITS)
+    made = suite_box(request.param)
     yield made
     asyncio.run(made.close())
 
 
 @pytest.fixture
 def process() -> Iterator[Box]:
-    made = new_box("process", limits=LIMITS)
+    made = suite_box("process")
     yield made
     asyncio.run(made.close())
 
