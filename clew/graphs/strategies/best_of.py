@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from clew.graphs.base import Graph, check_limits
 from clew.graphs.strategies.base import (
     FINE,
-    Ended,
     ask_all,
     check_gold,
     check_runs,
@@ -21,7 +19,6 @@ from clew.graphs.strategies.counting import Classes, decided
 from clew.journal import Recipe, scope
 from clew.scoring import Scorer, Verdict, knows_gold
 from clew.scoring.selection import best
-from clew.scoring.verdict import Tally
 from clew.task import Answer, Task
 
 
@@ -85,7 +82,6 @@ def best_of(
         tallies = [verdict.tests for verdict in verdicts]
         if any(tallies):
             report["tests"] = [tally and tally.model_dump() for tally in tallies]
-            ended = _ended(tallies) if ended == FINE else ended
         if all(value is None for value in scores):
             classes = Classes(task)
             numbers = [await classes.of(answer.text) for answer in candidates]
@@ -101,12 +97,6 @@ def best_of(
     if threshold is not None:
         settings["concurrency"] = concurrency  # which runs there are depends on it
     return strategy_graph("best_of", ask, settings, recipe)
-
-
-def _ended(tallies: Sequence[Tally | None]) -> Ended:
-    """What kept tests from running: a limit of the budget before a failure."""
-    kept = sorted((tally.status, tally.reason) for tally in tallies if tally and tally.status != "ok")
-    return kept[0] if kept else FINE
 
 
 def _reaches(verdict: Verdict, threshold: float | None) -> bool:
