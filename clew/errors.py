@@ -167,6 +167,17 @@ class ImageMissing(SandboxFailed):
     """The Docker Engine does not have the image."""
 
 
+class WheelsMissing(EffectFailed):
+    """Packages that tests need cannot be fetched as wheels: no network, no wheel for the sandbox's Python, or versions
+    that exclude each other. `packages` are those without a wheel, and those that required them."""
+
+    packages: tuple[str, ...] = ()
+
+    def __init__(self, message: str, packages: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.packages = packages
+
+
 class ToolFailed(EffectFailed):
     """A tool server could not be reached, did not answer in time, or answered with an error of its protocol."""
 

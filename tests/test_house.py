@@ -43,13 +43,14 @@ PUBLIC = {
     "clew.testing": "Call Fault Faulty Features PRESETS RandomText Reply Request Rule ScriptedSearcher ScriptedServer "
     "Template Unexpected anthropic_like_prefill hidden_reasoning openai vllm",
     "clew.cli": "main",
-    "clew.graphs": "Graph Steps best_of closed_book corag cot mixture_of_agents rag react reflexion remembering "
-    "search_o1 self_refine sets start vote",
+    "clew.graphs": "Graph Steps agentless best_of closed_book corag cot mixture_of_agents rag react reflexion "
+    "remembering search_o1 self_refine sets start vote",
     "clew.sandbox": "Box DEFAULT_IMAGE Engine Execution Host ImageMissing Interpreter Limits Protection Sandbox "
     "SandboxFailed Session build gc run run_command sandbox session",
-    "clew.training": "ChainRow Sampled chain_rows masked rows_of sample_chains write_rows",
-    "clew.scoring": "Abstention Assertion Call Case CaseResult Choice Contains ExactMatch F1 GeneratedTests "
-    "Mathematics ModelJudge Number Pointwise Preference ProcessReward Rating RewardModel Sample "
+    "clew.training": "ChainRow RepairRow RepairRows Sampled chain_rows masked repair_rows rows_of sample_chains "
+    "write_rows",
+    "clew.scoring": "Abstention Assertion Call Case CaseResult Choice Contains ExactMatch F1 GeneratedTests GoldPatch "
+    "Mathematics ModelJudge Number PatchReward Pointwise Preference ProcessReward Rating RewardModel Sample "
     "Samples Scorer Selection SuiteReport UnitTests Verdict abstains best boxed by_equality by_key "
     "code_in contains exact_match extract_answer f1 fingerprint_of knows_gold normalise parse_number "
     "run_tests scorer_for vote",

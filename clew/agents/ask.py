@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from clew.task import Answer, Task, TaskKind
 
 BUILDER = "clew.agents.ask:build"
+REPAIR = "clew.agents.repair:build"
 # What decides a graph. Secrets are read again where the run goes on; where things live may have moved.
-_SHAPE = (
+SHAPE = (
     "method", "model", "reader_model", "temperature", "max_tokens", "max_searches", "top_k", "rerank", "sandbox",
     "image",
 )  # fmt: skip
-_PLACES = ("api_base", "store", "embedder", "memory", "timeout", "price_in", "price_out")
+PLACES = ("api_base", "store", "embedder", "memory", "timeout", "price_in", "price_out")
 
 Watcher = Callable[[dict[str, Any]], None]
 
@@ -30,7 +31,7 @@ Watcher = Callable[[dict[str, Any]], None]
 def build(**args: Any) -> Graph:
     """The graph of a recipe. `args` are the settings that were recorded; the key comes from the environment or the
     configuration of whoever resumes."""
-    settings, form = _recorded(args, load())
+    settings, form = recorded(args, load())
     return graph_of(settings, None, form)
 
 
@@ -47,7 +48,7 @@ def _recipe(settings: Settings, through: doors.Doors, form: methods.Form) -> Rec
     from clew.journal import Recipe
 
     spec = methods.of(settings)
-    args = {name: getattr(settings, name) for name in (*_SHAPE, *_PLACES)}
+    args = {name: getattr(settings, name) for name in (*SHAPE, *PLACES)}
     args["store"] = str(doors.place(settings)) if spec.searches else None
     args["memory"] = str(doors.memory_place(settings)) if spec.remembers else None
     args["sandbox"] = through.sandbox_kind if spec.computes else None
@@ -56,15 +57,15 @@ def _recipe(settings: Settings, through: doors.Doors, form: methods.Form) -> Rec
     if settings.origin("embedder") == "default":
         args["embedder"] = None
     args["form"] = form if form != "full" else None
-    return Recipe(BUILDER, {name: _public(value) for name, value in args.items() if value is not None})
+    return Recipe(BUILDER, {name: public(value) for name, value in args.items() if value is not None})
 
 
-def _recorded(args: dict[str, Any], here: Settings) -> tuple[Settings, methods.Form]:
+def recorded(args: Mapping[str, Any], here: Settings) -> tuple[Settings, methods.Form]:
     """The settings and the form of a recipe. Only where things live may be overridden, and only by the command line; a
     login of an address, which is in no recipe, comes from the settings that name the same address with one."""
     args = dict(args)
     form = args.pop("form", "full")
-    unknown = sorted(set(args) - set(_SHAPE) - set(_PLACES))
+    unknown = sorted(set(args) - set(SHAPE) - set(PLACES))
     if form not in methods.FORMS:
         unknown.append(f"form={form!r}")
     if unknown:
@@ -72,15 +73,16 @@ def _recorded(args: dict[str, Any], here: Settings) -> tuple[Settings, methods.F
     known = {name: checked(name, value, f"the run's recipe: {name}") for name, value in args.items()}
     moved = {
         name: getattr(here, name)
-        for name in _PLACES
-        if here.origin(name) == "command line" or (name in known and _public(getattr(here, name)) == known[name])
+        for name in PLACES
+        if here.origin(name) == "command line" or (name in known and public(getattr(here, name)) == known[name])
     }
     secrets: dict[str, Any] = {name: getattr(here, name) for name in SECRETS}
     origins = dict.fromkeys(known, "recipe") | dict.fromkeys(moved, "command line")
     return Settings(**{"journal": here.journal, **known, **moved}, **secrets, origins=origins), form
 
 
-def _public(value: Any) -> Any:
+def public(value: Any) -> Any:
+    """`value` as a recipe may hold it: an address without its login."""
     return without_login(value) if isinstance(value, str) else value
 
 
@@ -177,29 +179,43 @@ def fork(run_id: str, at: int, settings: Settings, *, journal: Journal) -> str:
     from clew.journal import fork as fork_run
 
     row = journal.find_run(run_id)
-    if row.recipe is None or row.recipe.get("builder") != BUILDER:
+    builder = _builder(row)
+    if row.recipe is None or builder not in (BUILDER, REPAIR):
         raise ConfigError(
-            f"run {row.id!r} was not started by clew ask or clew solve: fork it in Python with clew.fork and "
-            "clew.run(graph, ...)"
+            f"run {row.id!r} was not started by clew ask, clew solve or clew repair: fork it in Python with clew.fork "
+            "and clew.run(graph, ...)"
         )
-    given = {n: _public(getattr(settings, n)) for n in (*_SHAPE, *_PLACES) if settings.origin(n) == "command line"}
+    given = {n: public(getattr(settings, n)) for n in (*SHAPE, *PLACES) if settings.origin(n) == "command line"}
     changed = {**row.recipe["args"], **given}
     if "store" in given:
-        changed["store"] = _public(str(doors.place(settings)))
+        changed["store"] = public(str(doors.place(settings)))
     child = fork_run(row.id, at, journal=journal)
-    journal.update_run(child, recipe={"builder": BUILDER, "args": changed})
+    journal.update_run(child, recipe={"builder": builder, "args": changed})
     return child
 
 
 def _rebuilt(row: RunRow, settings: Settings) -> tuple[Graph | None, doors.Doors]:
     """The run's graph and its doors; no graph for a recipe of another builder, which rebuilds itself."""
-    if row.recipe is None or row.recipe.get("builder") != BUILDER:
+    builder, args = _builder(row), (row.recipe or {}).get("args", {})
+    if builder == REPAIR:
+        from clew.agents import repair
+
+        return repair.rebuilt(args, settings)
+    if builder != BUILDER:
         return None, doors.Doors(settings)
-    args = row.recipe["args"]
-    recorded, form = _recorded(args, settings)
-    name = doors.Library(args["store"], rerank=recorded.rerank).name if "store" in args else ""
-    through = doors.Doors(recorded, name)
-    return graph_of(recorded, through, form), through
+    before, form = recorded(args, settings)
+    name = doors.Library(args["store"], rerank=before.rerank).name if "store" in args else ""
+    through = doors.Doors(before, name)
+    return graph_of(before, through, form), through
+
+
+def repairs(row: RunRow) -> bool:
+    """Whether the run is one of `clew repair`."""
+    return _builder(row) == REPAIR
+
+
+def _builder(row: RunRow) -> str:
+    return str((row.recipe or {}).get("builder", ""))
 
 
 def _given_budget(settings: Settings) -> Budget:

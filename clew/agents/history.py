@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,10 @@ def steps(journal: Journal, run: str) -> list[Step]:
 
 def _what(journal: Journal, event: Event) -> str:
     request, outcome = event.request or {}, event.outcome or {}
+    if event.kind == "stage" and event.state == "note":
+        from clew.agents.repair_report import said
+
+        return said(request)
     if event.state in ("failed", "refused"):
         return f"{_asked(event.kind, request)} → {outcome.get('message', event.state)}".removeprefix(" → ")
     if event.state in ("started", "cancelled"):
@@ -142,8 +147,10 @@ def program_words(request: dict[str, Any], outcome: dict[str, Any]) -> str:
     if test := tried(request, outcome):
         return test
     done = Execution(**outcome)
-    first = next((line for line in done.stdout.splitlines() if line.strip()), "no output")
-    if done.status == "error":
+    lines = [line for line in done.stdout.splitlines() if line.strip()] or ["no output"]
+    tests = _tests_asked(request)
+    first = lines[-1 if tests else 0]  # a runner of tests ends with its sum
+    if done.status == "error" and not tests:
         first = done.stderr.strip().rpartition("\n")[2] or f"exit code {done.exit_code}"
     came = {"timeout": "timeout", "oom": "out of memory", "killed": f"signal {-done.exit_code}"}.get(done.status, first)
     return f"{_asked('program', request)} → {came.strip()}"
@@ -153,6 +160,8 @@ def _asked(kind: str, request: dict[str, Any]) -> str:
     if kind == "model":
         return str(request.get("model", ""))
     if kind == "program":
+        if told := _tests_asked(request):
+            return told
         lines = str(request.get("program") or " ".join(request.get("argv") or ())).strip().splitlines()
         return lines[0] if len(lines) == 1 else f"{len(lines)} lines"
     for name in ("query", "source", "text"):
@@ -161,8 +170,28 @@ def _asked(kind: str, request: dict[str, Any]) -> str:
     return ", ".join(f"{k}={v}" for k, v in request.items() if isinstance(v, str | int | float))
 
 
+def _tests_asked(request: dict[str, Any]) -> str:
+    """What was asked of a run of a repository's tests; empty for another program."""
+    argv = request.get("argv") or [""]
+    if not argv[-1].endswith("/runner.py"):
+        return ""
+    try:
+        orders = json.loads(request["stdin"])
+        words, select = orders["argv"], (orders.get("watch") or {}).get("select")
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return ""
+    if "--collect-only" in words:
+        return "finding tests"
+    if "clew_batch" in words:
+        return "a batch of changes"
+    return f"{len(select)} tests" if select else " ".join(map(str, words))
+
+
 def conversation(journal: Journal, event: Event) -> list[tuple[str, str, str]]:
-    """(role, origin, text) of every segment that a model call was sent; empty for other events."""
+    """(role, origin, text) of every segment that a model call was sent; empty for other events, and for a call that was
+    refused and so never sent."""
+    if event.state == "refused":
+        return []
     head = (event.request or {}).get("transcript")
     if not isinstance(head, dict) or "transcript" not in head:
         return []

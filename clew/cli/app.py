@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import typer
 
-from clew.cli import ask, corpus, doctor, eval, labyrinth, memory, past, sandbox, solve
+from clew.cli import ask, bugs, corpus, doctor, eval, labyrinth, memory, past, repair, sandbox, solve
 from clew.errors import ClewError
 
 EXIT_CODES = (
@@ -37,7 +37,7 @@ def _root(version: bool = typer.Option(False, "--version", help="Show the versio
         raise typer.Exit
 
 
-for command in (corpus.index, corpus.search, ask.ask, solve.solve, past.runs, past.show):
+for command in (corpus.index, corpus.search, ask.ask, solve.solve, repair.repair, past.runs, past.show):
     app.command()(command)
 app.command()(ask.resume)
 app.command()(past.replay)
@@ -46,6 +46,7 @@ app.command("import")(past.import_run)
 app.command("eval")(eval.evaluate)
 app.add_typer(labyrinth.app, name="labyrinth")
 app.add_typer(memory.app, name="memory")
+app.add_typer(bugs.app, name="bugs")
 app.command()(sandbox.run)
 app.add_typer(sandbox.app, name="sandbox")
 app.command()(doctor.doctor)

@@ -127,12 +127,12 @@ def resume(
         }
     )  # fmt: skip
     with history.open_journal(settings, must_exist=True) as book:
-        id = book.find_run(run).id
+        row = book.find_run(run)
 
     def start(book: Journal, run: str, watch: Any) -> Coroutine[Any, Any, Answer]:
         return agent.resume(run, settings, journal=book, retry=wanted, anyway=anyway, watch=watch)
 
-    running.carry_out(settings, id, start, as_json=as_json)
+    running.carry_out(settings, row.id, start, as_json=as_json, repairs=agent.repairs(row))
 
 
 def fork(
@@ -168,11 +168,12 @@ def fork(
     )  # fmt: skip
     with history.open_journal(settings, must_exist=True) as book:
         child = agent.fork(run, event, settings, journal=book)
+        repairs = agent.repairs(book.find_run(child))
 
     def start(book: Journal, run: str, watch: Any) -> Coroutine[Any, Any, Answer]:
         return agent.resume(run, settings, journal=book, watch=watch)
 
-    running.carry_out(settings, child, start, as_json=as_json)
+    running.carry_out(settings, child, start, as_json=as_json, repairs=repairs)
 
 
 def _without_model(question: str, settings: Settings, as_json: bool) -> None:

@@ -96,7 +96,7 @@ class RunProgress(Line):
             self.replayed += 1
         elif name == "started":
             self._asked[event.get("key", "")] = request = event.get("request") or {}
-            query = request.get("query")
+            query = words.clip(str(request.get("query") or ""), 60)
             self.doing = _DOING.get(kind, kind) + (f" {query!r}" if query else "")
         elif name in ("finished", "failed", "refused"):
             self._ended(name, kind, event)
@@ -136,6 +136,42 @@ class RunProgress(Line):
         seconds = words.duration(time.monotonic() - self.begun)
         spent = f"{words.count(self.tokens, 'token')} · {words.money(self.usd)} · {seconds}"
         return f"step {self.step + 1} · {self.doing} · {spent}"
+
+
+class StageProgress(RunProgress):
+    """What a repair does: a line for what each stage found, with the time and what was spent since the one before."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        super().__init__(quiet)
+        self._spent_before = 0
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        name = event.get("event")
+        if name == "note" and event.get("kind") == "stage":
+            self._found(event.get("data") or {})
+        elif name == "doing":
+            self.doing = str(event.get("what", ""))
+        elif name == "index":
+            self.doing = f"embedding code, {event.get('files', 0):,} of {event.get('files_total', 0):,} files"
+        else:
+            super().__call__(event)
+
+    def _found(self, data: dict[str, Any]) -> None:
+        from clew.agents.repair_report import said
+
+        stage, _, text = said(data).partition(": ")
+        spent, self._spent_before = self.tokens - self._spent_before, self.tokens
+        cost = f" · {words.count(spent, 'token')}, {words.money(self.usd)} so far" if spent else ""
+        seconds = words.duration(time.monotonic() - self.begun)
+        room = max(words.width() - 24 - len(cost), 40)
+        self.above(f"{seconds:>10}  {stage:<12}{words.clip(text, room)}{cost}")
+
+    def _ended(self, name: str, kind: str, event: dict[str, Any]) -> None:
+        quiet, self.quiet = self.quiet, self.quiet or name == "finished"
+        try:
+            super()._ended(name, kind, event)
+        finally:
+            self.quiet = quiet
 
 
 class IndexLine(Line):

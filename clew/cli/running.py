@@ -36,14 +36,17 @@ def text_of(given: str) -> str:
     return text
 
 
-def carry_out(settings: Settings, run: str | None, start: Start, *, as_json: bool, out: Path | None = None) -> None:
+def carry_out(
+    settings: Settings, run: str | None, start: Start, *, as_json: bool, out: Path | None = None, repairs: bool = False
+) -> None:
     """Runs a graph with progress, shows what came of it (`out`: a file for the answer's text), and ends with the exit
-    code of its status. `start` gets the journal, the run's id (`run`, or a new one) and what watches the run."""
+    code of its status. `start` gets the journal, the run's id (`run`, or a new one) and what watches the run. One that
+    `repairs` is told by its stages, and ends with a patch."""
     import asyncio
 
     from clew.agents import history
     from clew.agents.solve import tried
-    from clew.cli.progress import RunProgress
+    from clew.cli.progress import RunProgress, StageProgress
     from clew.errors import ClewError
     from clew.journal.identity import new_run_id
 
@@ -51,7 +54,7 @@ def carry_out(settings: Settings, run: str | None, start: Start, *, as_json: boo
         id = run or new_run_id()
         words.say(f"run {id}")
         try:
-            with RunProgress() as progress, _warnings_as_lines(progress.above):
+            with (StageProgress if repairs else RunProgress)() as progress, _warnings_as_lines(progress.above):
                 answer = asyncio.run(start(book, id, progress))
         except KeyboardInterrupt:
             _interrupted(book, id)
@@ -66,6 +69,10 @@ def carry_out(settings: Settings, run: str | None, start: Start, *, as_json: boo
             words.say("the run had ended before: this is what it recorded")
         elif progress.replayed:
             words.say(f"{words.count(progress.replayed, 'effect')} taken from the journal at no cost")
+        if repairs:
+            from clew.cli import repair
+
+            raise typer.Exit(repair.conclude(book, id, answer, as_json))
         samples = tried(book.find_run(id), answer)
         _show(id, answer, history.spent(book, id), samples, as_json)
     broken = samples is not None and samples[0].status == "error"

@@ -150,11 +150,14 @@ def build(
 
 @app.command()
 def gc() -> None:
-    """Remove containers that killed processes left behind.
+    """Remove containers that killed processes left behind, and packages for tests that were not used for a week.
 
     Example: clew sandbox gc
     """
     from clew.sandbox import gc as sweep
+    from clew.sandbox.environments import gc_environments
 
     with _interruptible():
         words.out(f"{words.count(len(sweep()), 'container')} removed")
+        if removed := gc_environments():
+            words.out(f"{words.count(len(removed), 'environment')} for tests removed")

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from clew.errors import SandboxFailed
@@ -23,6 +24,8 @@ from .pool import started
 from .types import Limits, Protection
 
 WORK, SCRATCH = "/sandbox", ("/tmp", "/dev/shm")
+# Where programs find the packages of an environment.
+PLACE = "/environment"
 START_S = 30.0
 LIFETIME_S = 24 * 3600
 _CLOSING_S = 3.0
@@ -34,13 +37,14 @@ _SYSTEM = (
 
 class Host:
     """Starts fork servers on the host itself, with the Python that runs this. `namespaces=False` leaves rlimits alone,
-    as on a kernel that allows nothing else."""
+    as on a kernel that allows nothing else. `environment` is a folder that programs find at `PLACE`, where they
+    have a root of their own; its name is part of the sandbox's."""
 
     boundary = False
-    name = "process"
 
-    def __init__(self, namespaces: bool = True) -> None:
-        self._namespaces = namespaces
+    def __init__(self, namespaces: bool = True, environment: Path | None = None) -> None:
+        self.name = "process" if environment is None else f"process:{environment.name}"
+        self._namespaces, self._environment = namespaces, environment
         self._active: dict[str, bool] | None = None
 
     async def start(self, limits: Limits) -> Cell:
@@ -48,7 +52,10 @@ class Host:
         if sys.platform != "linux":
             raise SandboxFailed(f"the process sandbox needs Linux, and this is {sys.platform}: use Docker")
         cell = await started(partial(_spawn, limits))
-        jail = {"binds": _binds(), "disk": limits.disk, "namespaces": self._namespaces}
+        binds = [(path, path) for path in _binds()]
+        if self._environment is not None:
+            binds.append((str(self._environment.resolve()), PLACE))
+        jail = {"binds": binds, "disk": limits.disk, "namespaces": self._namespaces}
         try:
             await cell.start(greeting({"place": place(limits), "jail": jail}), START_S)
         except BaseException:

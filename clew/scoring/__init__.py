@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from clew.scoring.generated_tests import GeneratedTests
     from clew.scoring.judge import ModelJudge
     from clew.scoring.mathematics import Mathematics
+    from clew.scoring.patch_reward import GoldPatch, PatchReward
     from clew.scoring.preference import Preference
     from clew.scoring.rating import Rating
     from clew.scoring.reward import ProcessReward, RewardModel
@@ -26,6 +27,7 @@ _HOMES = {
     "clew.scoring.generated_tests": ("GeneratedTests",),
     "clew.scoring.judge": ("ModelJudge",),
     "clew.scoring.mathematics": ("Mathematics",),
+    "clew.scoring.patch_reward": ("GoldPatch", "PatchReward"),
     "clew.scoring.preference": ("Preference",),
     "clew.scoring.rating": ("Rating",),
     "clew.scoring.reward": ("ProcessReward", "RewardModel"),
@@ -34,8 +36,8 @@ _HOMES = {
 
 __all__ = [
     "F1", "Abstention", "Assertion", "Call", "Case", "CaseResult", "Choice", "Contains", "ExactMatch",
-    "GeneratedTests", "Mathematics", "ModelJudge", "Number", "Pointwise", "Preference", "ProcessReward", "Rating",
-    "RewardModel", "Sample", "Samples",
+    "GeneratedTests", "GoldPatch", "Mathematics", "ModelJudge", "Number", "PatchReward", "Pointwise", "Preference",
+    "ProcessReward", "Rating", "RewardModel", "Sample", "Samples",
     "Scorer", "Selection", "SuiteReport", "UnitTests", "Verdict", "abstains", "best", "boxed", "by_equality", "by_key",
     "code_in", "contains", "exact_match", "extract_answer", "f1", "fingerprint_of", "knows_gold", "normalise",
     "parse_number", "run_tests", "scorer_for", "vote",

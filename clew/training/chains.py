@@ -10,11 +10,14 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from clew.errors import ConfigError
 from clew.graphs.corag_links import says_nothing, sub_answer
 from clew.journal import Event, Journal
+
+if TYPE_CHECKING:
+    from clew.training.repair_rows import RepairRow
 
 Message = dict[str, Any]
 NOT_TRAINED = -100
@@ -79,9 +82,9 @@ def _call(journal: Journal, event: Event) -> tuple[list[Message], str]:
     return journal.transcript(event.request["transcript"]["transcript"]).messages(), event.outcome["text"]
 
 
-def write_rows(path: str | Path, rows: Iterable[ChainRow]) -> int:
-    """Writes `rows` as JSONL (`part, question, chain, link, prompt, completion, score, gold_logprob`) and returns their
-    number."""
+def write_rows(path: str | Path, rows: Iterable[ChainRow | RepairRow]) -> int:
+    """Writes `rows` as JSONL, a field of the row a key (`part, question, chain, link, prompt, completion, score,
+    gold_logprob` of chains), and returns their number."""
     count = 0
     with Path(path).open("w", encoding="utf-8") as file:
         for row in rows:
@@ -90,13 +93,15 @@ def write_rows(path: str | Path, rows: Iterable[ChainRow]) -> int:
     return count
 
 
-def masked(row: ChainRow, tokenizer: Any) -> dict[str, list[int]]:
+def masked(row: ChainRow | RepairRow, tokenizer: Any) -> dict[str, list[int]]:
     """`input_ids` and `labels` of a row by a Hugging Face `tokenizer` with a chat template; labels are -100 but for the
     target and the token that ends its turn.
 
     Prompt and target are encoded apart, as at generation, so that no token holds text of both. Raises `ConfigError`
-    when the template does not put the target, as it is, behind the prompt.
+    when the template does not put the target, as it is, behind the prompt, and for a row without a target.
     """
+    if not row.completion:
+        raise ConfigError(f"a row of part {row.part!r} has no text of a model to train on: leave it out")
     before = tokenizer.apply_chat_template(row.prompt, tokenize=False, add_generation_prompt=True)
     whole = tokenizer.apply_chat_template([*row.prompt, *row.completion], tokenize=False)
     target = row.completion[0]["content"]

@@ -9,8 +9,8 @@ import pytest
 
 from .conftest import ROOT, Clew
 
-COMMANDS = ["index", "search", "ask", "solve", "runs", "show", "resume", "replay", "fork", "import", "eval",
-            "labyrinth", "memory", "run", "sandbox", "doctor"]  # fmt: skip
+COMMANDS = ["index", "search", "ask", "solve", "repair", "bugs", "runs", "show", "resume", "replay", "fork", "import",
+            "eval", "labyrinth", "memory", "run", "sandbox", "doctor"]  # fmt: skip
 HEAVY = ["torch", "litellm", "transformers", "sentence_transformers", "qdrant_client", "qdrant_edge", "docker",
          "langgraph", "pydantic", "rich.console", "bs4", "numpy", "asyncio"]  # fmt: skip
 

@@ -11,6 +11,7 @@ from clew.graphs.agentless.edits import parse_edits
 from clew.graphs.agentless.normalise import syntax_error, vote_key
 from clew.graphs.agentless.rank import NO_CHANGE
 from clew.graphs.agentless.repository import Workspace
+from clew.graphs.agentless.tampering import tampering
 from clew.graphs.agentless.types import Candidate, Change, Edit, Span
 
 
@@ -61,7 +62,7 @@ def from_answer(
     )
     if applied.changes or not refusals:
         return candidate
-    return candidate.model_copy(update={"reason": "\n".join(refusal.message for refusal in refusals)})
+    return candidate.model_copy(update={"reason": "\n".join(dict.fromkeys(refusal.message for refusal in refusals))})
 
 
 def from_changes(
@@ -74,7 +75,8 @@ def from_changes(
     events: Sequence[dict[str, Any]] = (),
 ) -> Candidate:
     """The candidate of changes to files, with its patch as git writes it. It is not eligible, and `reason` tells why,
-    when it has an error of syntax, changes nothing that runs, or the workspace refuses it."""
+    when it has an error of syntax, changes nothing that runs, reaches for the tests' runner, or the workspace refuses
+    it."""
     errors = [error for change in changes if (error := syntax_error(change)) is not None]
     diff, refused = "", ""
     try:
@@ -82,7 +84,7 @@ def from_changes(
     except (NotText, PatchRefused) as error:
         refused = str(error)
     key = vote_key(changes) if diff else ""
-    reason = refused or "\n".join(errors) or ("" if key else NO_CHANGE)
+    reason = refused or "\n".join(errors) or (tampering(changes, workspace) if key else NO_CHANGE)
     return Candidate(
         id=f"{set}.{sample}",
         set=set,

@@ -28,7 +28,7 @@ from clew.graphs.agentless.types import Edit
 
 Kind = Literal[
     "no_edits", "no_path", "bad_path", "unfinished", "no_divider", "no_op", "empty_search", "elided", "not_text",
-    "ambiguous", "not_found", "overlap",
+    "ambiguous", "not_found", "overlap", "too_long",
 ]  # fmt: skip
 
 _SEARCH = re.compile(r"(?P<indent>[ \t]*)<{5,9}[ \t]*SEARCH\b(?P<rest>.*)", re.I)
@@ -42,6 +42,8 @@ _IN_BACKQUOTES = re.compile(r"`([^`\n]+)`")
 _PATH_LIKE = re.compile(r"[^\s`'\"]*(?:/[^\s`'\"]*|\.\w{1,10})")
 # A path stands in one of so many lines before a block that are not blank, of so many lines, and no longer than that.
 _HEADING_LINES, _NEAR, _LONGEST = 4, 99, 1_200
+# More than a model writes; what a server may send all the same is refused before it costs minutes.
+MAX_ANSWER, MAX_BLOCKS, _MOST_DIVIDERS = 1 << 19, 500, 16
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,11 @@ def parse_edits(text: str, files: Mapping[str, str]) -> Parsed:
     A block belongs to the file that is named by the lines before it (a heading, the word "File:", the info string of
     the fence), else to that of the block before, else to the only file of `files`. A block is complete with its REPLACE
     marker, or with the fence that closes after its divider; one that the end of the answer cuts is refused, the others
-    are used. Of several lines that could be the divider, the last counts before which stands a text of the file.
+    are used. Of several lines that could be the divider, the last counts before which stands a text of the file. An
+    answer above `MAX_ANSWER` characters or with more than `MAX_BLOCKS` blocks is refused as a whole.
     """
+    if len(text) > MAX_ANSWER:
+        return Parsed((), (Refusal("too_long", "", _REFUSED["too_long"]),))
     lines = [bare(line) for line in split(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))]
     by_tail = tails(files)
     edits: list[Edit] = []
@@ -81,6 +86,8 @@ def parse_edits(text: str, files: Mapping[str, str]) -> Parsed:
     events: list[dict[str, Any]] = []
     named = _Named(*[next(iter(files))] * 2) if len(files) == 1 else None
     opened = [(at, match) for at, line in enumerate(lines) if (match := _SEARCH.fullmatch(line))]
+    if len(opened) > MAX_BLOCKS:
+        return Parsed((), (Refusal("too_long", "", _REFUSED["too_long"]),))
     free = 0
     for number, (at, marker) in enumerate(opened):
         stop = opened[number + 1][0] if number + 1 < len(opened) else len(lines)
@@ -103,6 +110,7 @@ _REFUSED: Mapping[Kind, str] = {
     "no_edits": "the answer has no SEARCH/REPLACE block; write one for each edit, with the path of its file above it",
     "no_path": "a block does not say which file it is for; write the path above it, as `### path/of/file`",
     "unfinished": "a block has no line `>>>>>>> REPLACE`; write it again as a whole, shorter if need be",
+    "too_long": f"the answer has more than {MAX_ANSWER} characters or {MAX_BLOCKS} blocks; write what has to change",
     "no_divider": "a block has no line `=======` between its SEARCH and REPLACE texts; write it again as a whole",
 }
 
@@ -131,7 +139,7 @@ def _block(lines: Sequence[str], at: int, stop: int, indent: int) -> _Block:
         return _Block((), stop, refusal="unfinished")
     if not dividers:
         return _Block((), at + 1 + close, refusal="no_divider")
-    options = tuple((body[:divider], body[divider + 1 : close]) for divider in dividers)
+    options = tuple((body[:divider], body[divider + 1 : close]) for divider in dividers[:_MOST_DIVIDERS])
     return _Block(options, at + 1 + close + 1, by_fence)
 
 

@@ -39,8 +39,8 @@ _WORDS = frozenset(
     | {"struct", "the"}
 )
 _JOINT = re.compile(r"::|#|->")
-# A line of an answer that is longer names nothing.
-_LONGEST = 1_200
+# A line of an answer that is longer names nothing, and what comes after so many characters is not read.
+_LONGEST, _MOST = 1_200, 1 << 17
 
 
 # Files -----------------------------------------------------------------------------------------------------------
@@ -140,14 +140,14 @@ def _words(line: str) -> list[str]:
 
 
 def _written(text: str) -> list[str]:
-    return [bare(line) for line in split(text) if not _FENCE.match(line)]
+    return [bare(line) for line in split(text[:_MOST]) if not _FENCE.match(line)]
 
 
 def _fenced(text: str) -> list[str]:
     """The lines in fences; one that is open goes on to the end."""
     inside = False
     found = []
-    for line in split(text):
+    for line in split(text[:_MOST]):
         if _FENCE.match(line):
             inside = not inside
         elif inside:

@@ -41,23 +41,25 @@ class Ranking:
 def rank(candidates: Sequence[Candidate]) -> Ranking:
     """The patch among `candidates`.
 
-    Eligible is what changes something that runs and has no syntax error. Of these are kept those with the fewest
-    failing regression tests (an error is a failure; one without a report is not kept while others have one), of these
-    those that pass the reproduction test, if any does. The most frequent key among the kept wins; of equally frequent
+    Eligible is what changes something that runs, has no syntax error, and was not refused. Of these are kept those with
+    the fewest failing regression tests (an error is a failure; one without a report is not kept while others have one),
+    of these those that fix the most failing tests, then those that pass the reproduction test, if any does. The most
+    frequent key among the kept wins; of equally frequent
     ones the first, where greedy samples come before others, and location sets go by number.
 
     Tests are run once per key: a candidate should hold the results of its key.
     """
     order = sorted(candidates, key=lambda candidate: (candidate.sample, candidate.set))
-    eligible = [candidate for candidate in order if candidate.key and candidate.syntax_ok]
+    eligible = [candidate for candidate in order if _eligible(candidate)]
     counts = Counter(candidate.key for candidate in eligible)
     reasons = {
         candidate.id: candidate.reason or (NO_CHANGE if not candidate.key else "its syntax is wrong")
         for candidate in order
-        if not (candidate.key and candidate.syntax_ok)
+        if not _eligible(candidate)
     }
     flags: list[Flag] = []
     kept = _fewest_failures(eligible, reasons, flags)
+    kept = _fixing(kept, reasons)
     kept = _reproducing(kept, eligible, reasons, flags)
     chosen = vote(by_key(kept, lambda candidate: candidate.key))
     groups = tuple(tuple(kept[index].id for index in group) for group in chosen.groups)
@@ -72,13 +74,16 @@ def rank(candidates: Sequence[Candidate]) -> Ranking:
     return Ranking(best.id, reasons, _votes(order, counts), groups, chosen.margin, tuple(flags))
 
 
-def decided(candidates: Sequence[Candidate], pending: int, *, reproduction: bool) -> bool:
+def decided(candidates: Sequence[Candidate], pending: int, *, reproduction: bool, targets: int = 0) -> bool:
     """Whether `pending` more candidates cannot change the key that is chosen: it has more votes than any other could
-    get, no failing regression test, and passes the reproduction test, if there is one (`reproduction`). `candidates`
-    are all before the pending ones in the order of their numbers, not of their arrival."""
+    get, no failing regression test, fixes all `targets` (a number of failing tests), and passes the reproduction test,
+    if there is one (`reproduction`). `candidates` are all before the pending ones in the order of their numbers, not of
+    their arrival."""
     ranking = rank(candidates)
     best = next((candidate for candidate in candidates if candidate.id == ranking.chosen), None)
-    if best is None or best.regression is None or _failures(best.regression) or not _ran(best.regression):
+    if best is None or best.regression is None or _failures(best.regression) or best.fixed < targets:
+        return False
+    if not (_ran(best.regression) or best.fixed):
         return False
     if best.reproduction != "passed" and (reproduction or best.reproduction is not None):
         return False
@@ -86,7 +91,7 @@ def decided(candidates: Sequence[Candidate], pending: int, *, reproduction: bool
 
 
 def _votes(candidates: Sequence[Candidate], counts: Counter[str]) -> dict[str, int]:
-    return {candidate.id: counts[candidate.key] if candidate.syntax_ok else 0 for candidate in candidates}
+    return {candidate.id: counts[candidate.key] if _eligible(candidate) else 0 for candidate in candidates}
 
 
 def _fewest_failures(eligible: Sequence[Candidate], reasons: dict[str, str], flags: list[Flag]) -> list[Candidate]:
@@ -102,10 +107,18 @@ def _fewest_failures(eligible: Sequence[Candidate], reasons: dict[str, str], fla
     for candidate in eligible:
         mine = failures.get(candidate.id)
         if mine is None:
-            reasons[candidate.id] = NO_REPORT
+            reasons[candidate.id] = candidate.untested or NO_REPORT
         elif mine > least:
             reasons[candidate.id] = f"{mine} regression tests fail, {least} at best"
     return [candidate for candidate in eligible if failures.get(candidate.id) == least]
+
+
+def _fixing(kept: Sequence[Candidate], reasons: dict[str, str]) -> list[Candidate]:
+    most = max((candidate.fixed for candidate in kept), default=0)
+    for candidate in kept:
+        if candidate.fixed < most:
+            reasons[candidate.id] = f"it fixes {candidate.fixed} failing tests, {most} at best"
+    return [candidate for candidate in kept if candidate.fixed == most]
 
 
 def _reproducing(
@@ -122,6 +135,10 @@ def _reproducing(
         if candidate.reproduction != "passed":
             reasons[candidate.id] = f"its reproduction test ended with {candidate.reproduction or 'no report'}"
     return passing
+
+
+def _eligible(candidate: Candidate) -> bool:
+    return bool(candidate.key) and candidate.syntax_ok and not candidate.reason
 
 
 def _failures(counts: TestCounts) -> int:

@@ -41,7 +41,8 @@ class Unreadable(ValueError):
 @dataclass(frozen=True)
 class Told:
     """What the runner in the sandbox brought back: `reports` by path ("" for the one that it asked for itself),
-    `broken` files that could not be collected, exceptions that `raised` through tests, lines that they `covered`."""
+    `broken` files that could not be collected, exceptions that `raised` through tests, options that were `dropped`,
+    lines that were `covered`."""
 
     exit: int
     setup: str = ""
@@ -50,6 +51,7 @@ class Told:
     tests: tuple[str, ...] = ()
     broken: Mapping[str, str] = field(default_factory=dict)
     raised: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    dropped: tuple[str, ...] = ()
     covered: Coverage | None = None
 
 
@@ -126,6 +128,7 @@ def told(text: str | None, seal: str) -> Told | None:
             tests=tuple(dict.fromkeys(map(str, watch.get("tests", ())))),
             broken={str(name): str(why) for name, why in watch.get("broken", {}).items()},
             raised={str(name): tuple(map(str, kinds)) for name, kinds in watch.get("raised", {}).items()},
+            dropped=tuple(map(str, watch.get("dropped", ()))),
             covered=_coverage(watch["cover"]) if "cover" in watch else None,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, zlib.error):
@@ -232,16 +235,15 @@ def report_of_exit_code(execution: Execution, found: Told | None, name: str) -> 
 
 def _nothing(execution: Execution, source: Any, tests: Sequence[str], why: str) -> TestReport:
     results = [TestResult(name=test, outcome="error", message=why) for test in tests]
-    return _report(execution, source, results, complete=False, note=why)
+    return _report(execution, source, results, why=why)
 
 
-def _report(
-    execution: Execution, source: Any, results: Sequence[TestResult], complete: bool = True, note: str = ""
-) -> TestReport:
-    printed = "\n".join(filter(None, [execution.stdout.strip(), execution.stderr.strip(), note]))
+def _report(execution: Execution, source: Any, results: Sequence[TestResult], why: str = "") -> TestReport:
+    printed = "\n".join(filter(None, [execution.stdout.strip(), execution.stderr.strip(), why]))
     return TestReport(
         results=tuple(results),
-        complete=complete,
+        complete=not why,
+        why=why,
         source=source,
         exit_code=execution.exit_code,
         seconds=execution.seconds,

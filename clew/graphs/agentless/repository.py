@@ -212,6 +212,20 @@ class Workspace:
         self._changes_to(applied)
         return applied
 
+    def with_files_of(self, other: Workspace, paths: Sequence[str]) -> Workspace:
+        """The workspace with these paths as they are in `other`, which was made from the same: modes, links and bytes
+        that are no text too, and absent where they are absent there."""
+        lines = [f"0 {'0' * len(self.tree)}\t{path}\0" for path in paths]
+        entries = [other.entries[path] for path in paths if path in other.entries]
+        lines += [f"{entry.mode} {entry.blob}\t{entry.path}\0" for entry in entries]
+        with self._index() as environment:
+            git(
+                "update-index", "-z", "--index-info", cwd=self._git, stdin="".join(lines).encode(),
+                environment=environment,
+            )  # fmt: skip
+            after = git("write-tree", cwd=self._git, environment=environment).decode().strip()
+        return replace(self, tree=after)
+
     def check(self, diff: str) -> str:
         """Why `apply` would refuse the patch; "" when it would not."""
         try:

@@ -12,14 +12,14 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache, lru_cache
 from hashlib import sha256
 from importlib import resources
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
-from clew.errors import ConfigError, NotText, PatchRefused
+from clew.errors import ConfigError, NotText
 from clew.journal import scope
 from clew.sandbox.door import run_command
 from clew.sandbox.types import Execution, Limits, MiB, Sandbox
@@ -29,18 +29,25 @@ from .inside.runner import RESULT
 from .reports import Told, incomplete, report_of_exit_code, report_of_junit, report_of_pytest, told
 from .repository import Workspace
 from .structure import is_test
-from .types import Change, TestReport
+from .types import TestReport
 
 Kind = Literal["pytest", "junit", "exit_code"]
 LIMITS = Limits(seconds=1200, memory=2048 * MiB, processes=256, disk=512 * MiB)
 ALL = "all tests"
 # Files that decide how tests are found and judged, beside the tests themselves.
 _DECIDES = re.compile(
-    r"(?:^|/)(?:conftest\.py|pytest\.ini|\.pytest\.ini|tox\.ini|setup\.cfg|pyproject\.toml|\.coveragerc"
+    r"(?:^|/)(?:conftest\.py|\.?pytest\.(?:ini|toml)|tox\.ini|setup\.cfg|pyproject\.toml|\.coveragerc"
     r"|sitecustomize\.py|usercustomize\.py|[^/]*\.pth)$"
 )
-# Ids are relative to the root of the repository, whatever its configuration; one broken file hides no other.
-_PYTEST = ("--rootdir=.", "-p", "clew_watch", "-p", "no:cacheprovider", "--continue-on-collection-errors")
+# Ids are relative to the root of the repository, whatever its configuration; one broken file hides no other. A plugin
+# that is missing is no reason not to begin, and none measures, shuffles or repeats. That of LangSmith is where Clew is,
+# and imports for seconds.
+_PYTEST = (
+    "--rootdir=.", "-p", "clew_watch", "--continue-on-collection-errors", "-o", "required_plugins=",
+    "-o", "strict_config=false",
+    *(word for name in ("cacheprovider", "pytest_cov", "randomly", "random_order", "rerunfailures", "langsmith_plugin")
+      for word in ("-p", f"no:{name}")),
+)  # fmt: skip
 _RUN = ("--junitxml={report}", "-o", "junit_family=xunit2", "--maxfail=0")
 
 
@@ -55,6 +62,7 @@ class Suite:
     setup         commands to run before, in the same place
     environment   variables to add
     python_path   folders that go on PYTHONPATH where they exist
+    files         files that a build would write, by path; laid where the repository has none
     limits        of the whole run; default 1200 s, 2 GiB, 512 MiB of disk
     test_seconds  of one test (kind pytest), default 60
     """
@@ -65,6 +73,7 @@ class Suite:
     setup: tuple[tuple[str, ...], ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     python_path: tuple[str, ...] = ("src", "lib")
+    files: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = LIMITS
     test_seconds: float = 60.0
 
@@ -92,15 +101,26 @@ class Suite:
         kind: Kind = "junit" if reports else "pytest" if pytests else "exit_code"
         return cls(words, kind, tuple(reports), before, **more)
 
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Suite:
+        """From what `to_json` gave, also after a way through JSON."""
+        words = {name: tuple(data[name]) for name in ("command", "reports", "python_path")}
+        setup = tuple(map(tuple, data["setup"]))
+        return cls(**{**data, **words, "setup": setup, "limits": Limits(**data["limits"])})
+
 
 @dataclass(frozen=True)
 class Discovery:
-    """The ids of all tests, and the files that could not be `broken` into tests, with why. `why` tells why there are no
-    tests at all."""
+    """The ids of all tests, and the files of which none could be made, with why: `broken`. `why` tells why there are no
+    tests at all. `dropped` are options of the repository's configuration that pytest here does not know."""
 
     tests: tuple[str, ...]
     broken: Mapping[str, str] = field(default_factory=dict)
     why: str = ""
+    dropped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -130,7 +150,7 @@ async def discover(sandbox: Sandbox, suite: Suite, workspace: Workspace) -> Disc
     if not found.sealed:
         said = (execution.stderr.strip() or execution.stdout.strip())[-500:]
         return Discovery((), found.broken, f"pytest did not come to its end (exit code {found.exit}): {said}")
-    return Discovery(found.tests, found.broken, "" if found.tests else "pytest finds no tests")
+    return Discovery(found.tests, found.broken, "" if found.tests else "pytest finds no tests", found.dropped)
 
 
 async def run_suite(
@@ -224,26 +244,13 @@ def guarded(
 ) -> tuple[Workspace, tuple[str, ...]]:
     """The candidate with all files that decide over tests as they are at the base, and which these were: tests (by the
     rule `leave`), `conftest.py`, the runner's configuration, `sitecustomize.py` and `.pth` files. A candidate is judged
-    by nothing that it wrote itself. Raises `PatchRefused` for one of them that is no text."""
+    by nothing that it wrote itself."""
     paths = sorted(
         path
         for path in base.entries.keys() | candidate.entries.keys()
         if base.entries.get(path) != candidate.entries.get(path) and (leave(path) or _DECIDES.search(path))
     )
-    if not paths:
-        return candidate, ()
-    try:
-        changes = [
-            Change(
-                path=path,
-                before=candidate.read(path) if path in candidate.entries else None,
-                after=base.read(path) if path in base.entries else None,
-            )
-            for path in paths
-        ]
-    except NotText as error:
-        raise PatchRefused(f"the patch changes a file that decides over tests, and {error}") from None
-    return candidate.apply(candidate.diff(changes)), tuple(paths)
+    return (candidate.with_files_of(base, paths), tuple(paths)) if paths else (candidate, ())
 
 
 def _module(path: str) -> str:
@@ -268,11 +275,12 @@ async def _performed(
     seal = sha256(json.dumps([workspace.tree, orders], sort_keys=True).encode()).hexdigest()
     watch["seal"] = seal
     folder = f".clew-{seal[:12]}"
+    laid = {path: text for path, text in suite.files.items() if workspace.new_path(path) == path}
     execution = await run_command(
         sandbox,
         ["python3", f"{folder}/runner.py"],
         await asyncio.to_thread(workspace.checkout),
-        files={f"{folder}/{name}": text for name, text in _scripts().items()},
+        files={**laid, **{f"{folder}/{name}": text for name, text in _scripts().items()}},
         stdin=json.dumps(orders),
         collect=[f"{folder}/{RESULT}"],
         limits=suite.limits,

@@ -8,6 +8,7 @@ Shapes: specification of Agentless, section 9.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -117,8 +118,8 @@ class TestResult(_Noun):
 
 class TestReport(_Noun):
     """What a run of tests said. `complete` is False when the runner did not come to its end (crash, time, memory) or
-    left no report, whatever `results` say; `source` "exit_code" marks a run that told its exit code alone. `exit_code`
-    to `truncated` are those of the `Execution`; `output` is the end of what it printed.
+    left no report, whatever `results` say, and `why` tells it; `source` "exit_code" marks a run that told its exit code
+    alone. `exit_code` to `truncated` are those of the `Execution`; `output` is the end of what it printed.
     """
 
     __test__: ClassVar[bool] = False
@@ -126,6 +127,7 @@ class TestReport(_Noun):
     results: tuple[TestResult, ...]
     complete: bool
     source: Literal["junit", "exit_code"]
+    why: str = ""
     exit_code: int = 0
     seconds: float = 0.0
     timed_out: bool = False
@@ -142,14 +144,20 @@ class TestReport(_Noun):
 
 # Candidates ------------------------------------------------------------------------------------------------------
 
+MOST_NAMES = 50
+
 
 class Candidate(_Noun):
     """One patch. `set` is the location set it was asked with, `sample` its number there (0 is the greedy one).
 
     `key` is what the vote counts: the normalised change, empty for a candidate that changes nothing that runs.
-    `reason` tells why it is not eligible. `regression` is None where its tests did not run or left no report.
-    `reproduction` is the outcome of the reproduction test, None where there was none. `votes` counts the candidates
-    with its key. `events` are what was noted on its way (`{"kind": ..., ...}`).
+    `reason` tells why it is not eligible. `votes` counts the candidates with its key. `events` are what was noted on
+    its way (`{"kind": ..., ...}`).
+
+    What its tests said: `regression` is None where they did not run or left no report; `untested` tells why they, or
+    some of them, did not run; `broken` names regression tests that fail now (the first `MOST_NAMES`); `fixed` counts
+    the failing tests that pass now; `reproduction` is the outcome of the reproduction tests, None where there were
+    none.
     """
 
     id: str
@@ -161,6 +169,28 @@ class Candidate(_Noun):
     syntax_ok: bool = False
     reason: str = ""
     regression: TestCounts | None = None
+    untested: str = ""
+    broken: tuple[str, ...] = ()
+    fixed: int = 0
     reproduction: str | None = None
     votes: int = 0
     events: tuple[dict[str, Any], ...] = ()
+
+
+class Trial(_Noun):
+    """What the tests said of one change, which is one vote key. `counts` are those of the regression tests that ran,
+    None without a report, and `why` tells why there is none. `whole`: all of them ran; otherwise another change does
+    better in those that did, and the rest was spared. `fixed` names target tests that pass now, `broken` regression
+    tests that do not; `messages` holds the end of what some of the failing ones said. `guarded` are files that were
+    tested as they are at the base, since they decide over tests; `refused` tells why the change is no candidate.
+    """
+
+    counts: TestCounts | None = None
+    whole: bool = False
+    fixed: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
+    messages: Mapping[str, str] = {}
+    reproduction: str | None = None
+    why: str = ""
+    guarded: tuple[str, ...] = ()
+    refused: str = ""

@@ -36,8 +36,8 @@ def enter(settings: dict[str, Any], place: dict[str, Any]) -> dict[str, bool]:
     """Moves this process into namespaces of its own, becoming PID 1 of them, and completes `place`. Returns which are
     active; none of them is a reason to fail.
 
-    `settings`: `binds` are the paths of the host that programs may read, `disk` is the size of each writable directory,
-    `namespaces` whether any are tried.
+    `settings`: `binds` are the paths of the host that programs may read, each with where they find it, `disk` is the
+    size of each writable directory, `namespaces` whether any are tried.
     """
     root = os.geteuid() == 0
     tried = settings["namespaces"]
@@ -115,10 +115,10 @@ def _own_root(settings: dict[str, Any], place: dict[str, Any]) -> None:
     """A root of memory that shows of the host what is in `binds`, read-only, and nothing else."""
     _mount(None, "/", None, MS_REC | MS_PRIVATE)
     binds = settings["binds"]
-    root = next(step for step in _STEPS if os.path.isdir(step) and not any(bind.startswith(step) for bind in binds))
+    root = next(step for step in _STEPS if os.path.isdir(step) and not any(bind[0].startswith(step) for bind in binds))
     _mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "size=1m,mode=755")
-    for bind in binds:
-        _bind(bind, root + bind)
+    for source, target in binds:
+        _bind(source, root + target)
     size = f"size={settings['disk']},nr_inodes={settings['disk'] // 4096},mode=1777"
     for path in (place["work"], "/tmp", "/dev", "/dev/shm", "/proc", "/old"):
         os.makedirs(root + path, exist_ok=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,7 +27,7 @@ from clew.graphs.agentless.types import Change, TestReport
 from clew.journal import Journal, RunRow
 from clew.journal.runs import Run, enter
 from clew.sandbox import Box, Limits
-from tests.graphs.agentless.repositories import LIMITS, suite_box, workspace
+from tests.graphs.agentless.repositories import LIMITS, commit, repository, suite_box, workspace
 from tests.sandbox.conftest import BACKENDS
 
 pytestmark = pytest.mark.anyio
@@ -115,6 +117,11 @@ ATTACKS = {
     "def test_a():\n    os.kill(os.getppid(), signal.SIGKILL)\n    os._exit(0)\n",
     "never ends": "import time\n\n\ndef test_a():\n    while True:\n"
     "        try:\n            time.sleep(1)\n        except BaseException:\n            pass\n",
+    "unregisters the plugin": (
+        "def test_a(request):\n    manager = request.config.pluginmanager\n"
+        "    manager.unregister(manager.get_plugin('clew_watch_hooks'))\n"
+    ),
+    "ends pytest": "import pytest\n\n\ndef test_a():\n    pytest.exit('done', 0)\n",
     "a fork bomb": "import os\n\n\ndef test_a():\n    while True:\n        os.fork()\n",
 }  # fmt: skip
 
@@ -125,6 +132,7 @@ async def test_no_attack_is_a_pass(attack: str, box: Box, tmp_path: Path) -> Non
     suite = Suite(limits=Limits(seconds=4, memory=LIMITS.memory, disk=LIMITS.disk, processes=LIMITS.processes))
     report = await run_suite(box, suite, tree, ["test_a.py::test_a"])
     assert not report.complete and [each.outcome for each in report.results] == ["error"], report
+    assert report.why and report.why in report.output
 
 
 async def test_a_conftest_that_rewrites_outcomes_is_noticed(process: Box, tmp_path: Path) -> None:
@@ -156,6 +164,50 @@ async def test_a_file_that_breaks_takes_its_own_tests_with_it(process: Box, tmp_
     assert found.tests == ("test_b.py::test_b",) and "nothing_of_this_name" in found.broken["test_a.py"]
     report = await run_suite(process, SUITE, tree, ["test_a.py::test_a", "test_b.py::test_b"])
     assert outcomes(report) == {"test_a": "error", "test_b": "passed"} and report.complete, report
+
+
+CONFIGURED = """[pytest]
+addopts = -n auto --dist loadfile --cov=shop --cov-report term --reruns=2 --mine --strict-config --doctest-modules
+required_plugins = pytest-nothing-of-this-name
+unknown_option = 1
+"""
+DOCTEST = 'def one():\n    """\n    >>> one()\n    1\n    """\n    return 1\n'
+OPTION = "def pytest_addoption(parser):\n    parser.addoption('--mine', action='store_true')\n"
+
+
+async def test_options_of_plugins_that_are_not_there_are_no_reason_not_to_begin(box: Box, tmp_path: Path) -> None:
+    files = {"pytest.ini": CONFIGURED, "conftest.py": OPTION, "shop.py": DOCTEST}
+    test = "def test_a(request):\n    assert request.config.getoption('--mine')\n"
+    tree = workspace(tmp_path, {**files, "test_a.py": test})
+    found = await discover(box, SUITE, tree)
+    assert found.tests == ("shop.py::shop.one", "test_a.py::test_a"), found
+    assert "--cov=shop" in found.dropped and "--cov-report term" in found.dropped and "--mine" not in found.dropped
+    report = await run_suite(box, SUITE, tree, found.tests)
+    assert report.complete and report.counts.passed == 2 and report.why == "", report
+
+
+async def test_tests_of_unittest_alone_are_found(process: Box, tmp_path: Path) -> None:
+    text = (
+        "import unittest\n\n\nclass Shop(unittest.TestCase):\n    def test_good(self):\n        pass\n\n"
+        "    def test_bad(self):\n        self.assertEqual(1, 2)\n\n"
+        "    @unittest.skip('later')\n    def test_later(self):\n        pass\n\n"
+        "    def test_parts(self):\n        for n in range(2):\n            with self.subTest(n=n):\n"
+        "                self.assertEqual(n, 0)\n\n\nif __name__ == '__main__':\n    unittest.main()\n"
+    )
+    tree = workspace(tmp_path, {"tests/__init__.py": "", "tests/test_shop.py": text})
+    found = await discover(process, SUITE, tree)
+    report = await run_suite(process, SUITE, tree, found.tests)
+    assert report.complete and outcomes(report) == {
+        "test_good": "passed", "test_bad": "failed", "test_later": "skipped", "test_parts": "failed"
+    }, report  # fmt: skip
+
+
+async def test_files_that_a_build_would_write_are_laid_where_there_are_none(process: Box, tmp_path: Path) -> None:
+    test = "from shop import a, b\n\n\ndef test_a():\n    assert (a.V, b.V) == (1, 2)\n"
+    tree = workspace(tmp_path, {"shop/__init__.py": "", "shop/a.py": "V = 1\n", "test_a.py": test})
+    suite = Suite(limits=LIMITS, files={"shop/a.py": "V = 9\n", "shop/b.py": "V = 2\n"})
+    assert (await run_suite(process, suite, tree, ["test_a.py::test_a"])).counts.passed == 1
+    assert Suite.from_json(json.loads(json.dumps(suite.to_json()))) == suite
 
 
 async def test_other_runners_are_read_by_their_files_or_their_exit_code(process: Box, tmp_path: Path) -> None:
@@ -215,6 +267,22 @@ def test_a_candidate_is_judged_by_nothing_that_it_wrote(tmp_path: Path) -> None:
         assert restored == (path,) and tree.tree == base.tree
     mine = changed("src/shop/price.py", "x = 1\n")
     assert guarded(base, mine) == (mine, ())
+
+
+def test_modes_links_and_bytes_of_tests_are_put_back(tmp_path: Path) -> None:
+    repo = repository(tmp_path / "repo", {**SHOP, "tests/data.bin": b"\0\1", "tests/run.sh": "exit 0\n"})
+    base = Workspace.make(repo, "HEAD", tmp_path / "workspace")
+    (repo / "tests/run.sh").chmod(0o755)
+    (repo / "tests/data.bin").write_bytes(b"\0\2")
+    (repo / "tests/test_price.py").unlink()
+    (repo / "tests/test_price.py").symlink_to("/etc/passwd")
+    (repo / "src/shop/price.py").write_text("x = 1\n")
+    commit(repo)
+    other = Workspace.make(repo, "HEAD", tmp_path / "other")
+    (base.folder / "git/objects/info/alternates").write_text(f"{other.folder}/git/objects\n")
+    tree, restored = guarded(base, replace(base, tree=other.tree))
+    assert restored == ("tests/data.bin", "tests/run.sh", "tests/test_price.py")
+    assert {path for path in base.entries if base.entries[path] != tree.entries[path]} == {"src/shop/price.py"}
 
 
 def test_suites_say_what_is_wrong_with_them() -> None:

@@ -182,7 +182,7 @@ class Watch:
             signal.signal(signal.SIGALRM, before)
 
     def _write(self, end: dict[str, Any]) -> None:
-        told = {**end, "tests": self.found, "broken": self.broken, "raised": self.raised}
+        told = {**end, "tests": self.found, "broken": self.broken, "raised": self.raised, "dropped": _dropped}
         if self.lines is not None:
             modules = {path: _ranges(lines) for path, lines in self.lines.modules.items()}
             lines = json.dumps({"tests": self.covered, "modules": modules}, sort_keys=True).encode()
@@ -202,6 +202,28 @@ def _ranges(lines: set[int]) -> str:
     return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in pieces)
 
 
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: Any, parser: Any, args: list[str]) -> Any:
+    """Options of plugins that are not here, in the repository's own `addopts`, would end pytest at once: they are
+    dropped, when the conftest files have added theirs. Tests run one after the other in this process."""
+    yield
+    known = early_config.known_args_namespace
+    known.strict_config = False
+    # An older pytest counts files among the unknown.
+    unknown = {word for word in parser.parse_known_and_unknown_args(args)[1] if word.startswith("-")}
+    kept: list[str] = []
+    value = False  # whether the word may be the value of an option that was dropped
+    for word in args:
+        if word in unknown:
+            _dropped.append(word)
+        elif value and not word.startswith("-") and not os.path.exists(word.partition("::")[0]):
+            _dropped[-1] += f" {word}"
+        else:
+            kept.append(word)
+        value = word in unknown and "=" not in word
+    args[:] = [*kept, "-n0"] if early_config.pluginmanager.hasplugin("xdist") else kept
+
+
 def pytest_configure(config: Any) -> None:
     if _orders:
         config.pluginmanager.register(Watch(_orders), "clew_watch_hooks")
@@ -215,3 +237,4 @@ def _read() -> dict[str, Any]:
 
 
 _orders = _read()
+_dropped: list[str] = []

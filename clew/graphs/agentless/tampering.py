@@ -1,0 +1,88 @@
+"""Patches that reach for the judge and not for the bug.
+
+Tests run in one process with the code that they test, so a patch can pass by changing the runner: a new `pytest.py`
+at the top of the repository is what `python -m pytest` starts, a module can overwrite how pytest runs a test, and a
+function can ask whether it is being tested. Files that decide over tests are put back (`suites.guarded`); what is found
+here makes a patch not eligible. It is a list of known means, and no proof of honesty: code that was written to deceive
+from inside of the process cannot be told for certain.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import warnings
+from collections.abc import Sequence
+
+from .repository import Workspace
+from .structure import is_test
+from .types import Change
+
+_RUNNERS = frozenset({"pytest", "_pytest", "pluggy", "xdist", "pytest_cov", "unittest", "nose", "clew_watch"})
+_BELOW_THEM = frozenset({"py", "iniconfig", "exceptiongroup", "packaging", "pygments", "coverage", "tomli", "execnet"})
+_ROOTS = ("src/", "lib/")
+_BY_NAME = frozenset({"__import__", "import_module", "find_spec", "modules", "exec", "eval"})
+_MEANS = frozenset({("gc", "get_objects"), ("gc", "get_referrers"), ("os", "_exit")})
+_UNDER_TEST = re.compile(r"^(?:PYTEST_\w+|pytest|_pytest(?:\.\w+)*|clew_watch)$")
+
+
+def tampering(changes: Sequence[Change], workspace: Workspace) -> str:
+    """What in the changes reaches for the tests' runner, "" for nothing. Only Python is read, test files are passed
+    over, and a runner that the repository's own code imports already is its subject."""
+    for change in changes:
+        if change.after is None or not change.path.endswith(".py") or is_test(change.path):
+            continue
+        module = _module(change.path)
+        if change.before is None and module in _RUNNERS | _BELOW_THEM | sys.stdlib_module_names:
+            return f"{change.path}: a new module {module!r} would take the place of the one that tests run with"
+        found = sorted(_reaches(change.after) - _reaches(change.before or ""))
+        for what in found:
+            if what not in _RUNNERS or not _subject(workspace, what):
+                return f"{change.path}: it uses {what!r}, which belongs to the tests' runner and not to code under test"
+    return ""
+
+
+def _module(path: str) -> str:
+    """The name by which a file at a place where imports begin is imported, "" elsewhere."""
+    for root in _ROOTS:
+        path = path.removeprefix(root)
+    name, _, rest = path.removesuffix(".py").partition("/")
+    return name if not rest or rest == "__init__" else ""
+
+
+def _reaches(text: str) -> set[str]:
+    """Runners that Python code imports, and other means to notice or to change how it is tested."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            nodes = list(ast.walk(ast.parse(text)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    found: set[str] = set()
+    words: set[str] = set()
+    by_name = False
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names} & _RUNNERS
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found |= {(node.module or "").partition(".")[0]} & _RUNNERS
+            found |= {f"{node.module}.{alias.name}" for alias in node.names if (node.module, alias.name) in _MEANS}
+            by_name |= any(alias.name in _BY_NAME for alias in node.names)
+        elif isinstance(node, ast.Attribute):
+            by_name |= node.attr in _BY_NAME
+            if isinstance(node.value, ast.Name) and (node.value.id, node.attr) in _MEANS:
+                found.add(f"{node.value.id}.{node.attr}")
+        elif isinstance(node, ast.Name):
+            by_name |= node.id in _BY_NAME
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and _UNDER_TEST.match(node.value):
+            words.add(node.value)
+    # The name of a runner alone may be that of a dependency.
+    return found | {word for word in words if by_name or word.startswith("PYTEST_")}
+
+
+def _subject(workspace: Workspace, name: str) -> bool:
+    """Whether the repository's code, its tests apart, imports `name`."""
+    paths = [path for path in workspace.paths() if path.endswith(".py") and not is_test(path)]
+    imported = re.compile(rb"^[ \t]*(?:import|from)[ \t]+" + name.encode() + rb"\b", re.MULTILINE)
+    return any(imported.search(data) for _, data in workspace.contents(paths))

@@ -1,0 +1,290 @@
+"""The phases that run tests: how they go at the base commit, and what every change does to them.
+
+Specification of Agentless, 7a, 7c and 8d. A change is tested once, however many candidates make it. Tests near the
+change and those that it should fix run first; all the others run only for changes that nobody beats so far, and so
+never for one that could not be chosen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from clew.errors import EffectFailed, PatchRefused, Refused
+from clew.graphs.base import State, side_by_side
+from clew.graphs.final import stopped
+from clew.journal import scope
+from clew.sandbox.types import Sandbox
+
+from .job import VALIDATE, Job, ReproductionTest, Tests, flagged, happened, told
+from .repository import Workspace
+from .reproduction import reproduced
+from .suites import Suite, affected, discover, guarded, run_base, run_suite
+from .types import MOST_NAMES, Candidate, TestCounts, TestReport, TestResult, Trial
+
+NO_TESTS = "no_tests"
+FLAKY_TESTS = "flaky_tests"
+UNKNOWN_TARGETS = "unknown_targets"
+DROPPED_OPTIONS = "dropped_options"
+OWN_TESTS = "it changes nothing but tests"
+LEFT_BEHIND = "another change does better in the tests that ran"
+_LONGEST = 1500
+_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,16}\b")
+_MOST_MESSAGES = 20
+
+
+# The base commit -------------------------------------------------------------------------------------------------
+
+
+async def base_tests(job: Job) -> Tests:
+    """How the repository's own tests go at the base commit: found by the runner, run twice. Raises `SandboxFailed`,
+    `Refused`; what tests do is in `why`."""
+    if job.sandbox is None or job.suite is None:
+        return Tests(why="there is no sandbox to run tests in" if job.sandbox is None else "nobody said how to test")
+    names: list[str] | None = None
+    broken: dict[str, str] = {}
+    dropped: tuple[str, ...] = ()
+    if job.suite.kind == "pytest":
+        found = await discover(job.sandbox, job.suite, job.workspace)
+        broken = {file: why[-_LONGEST:] for file, why in found.broken.items()}
+        dropped = found.dropped
+        # A test that does not exist until the patch is there, as its file cannot be imported.
+        hidden = [test for test in job.targets if "::" in test and test.partition("::")[0] in broken]
+        names = list(dict.fromkeys([*found.tests, *hidden]))
+        if not names:
+            return Tests(broken=broken, why=found.why or "there are no tests")
+    base = await run_base(job.sandbox, job.suite, job.workspace, names)
+    if not base.complete:
+        said = base.report.output.strip()[-_LONGEST:]
+        return Tests(broken=broken, why=f"the tests do not come to their end at the base commit: {said}")
+    messages = _messages(base.report.results, base.failing, _MOST_MESSAGES)
+    return Tests(
+        passing=base.passing, failing=base.failing, flaky=base.flaky, messages=messages, broken=broken, dropped=dropped,
+        why="" if base.passing or base.failing else "every test is skipped or flaky",
+    )  # fmt: skip
+
+
+async def look(job: Job, state: State) -> State:
+    """The phase `TESTS` without its next one: `state["base"]`, and flags for what a reader should know."""
+    tests = await base_tests(job)
+    told(
+        "tests", passing=len(tests.passing), failing=tests.failing[:MOST_NAMES], flaky=tests.flaky[:MOST_NAMES],
+        targets=len(job.targets_of(tests)), broken=sorted(tests.broken)[:MOST_NAMES],
+        dropped=tests.dropped, why=tests.why,
+    )  # fmt: skip
+    state = {**state, "base": tests.model_dump(mode="json")}
+    unknown = bool(job.targets) and not tests.why and not job.targets_of(tests)
+    return flagged(
+        state,
+        *([NO_TESTS] if tests.why else []),
+        *([FLAKY_TESTS] if tests.flaky else []),
+        *([DROPPED_OPTIONS] if tests.dropped else []),
+        *([UNKNOWN_TARGETS] if unknown else []),
+    )
+
+
+# The candidates --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A change on its way through the tests: `rest` are those that did not run yet, `failures` those that failed."""
+
+    key: str
+    trial: Trial
+    workspace: Workspace | None = None
+    rest: tuple[str, ...] = ()
+    ended: tuple[str, str] | None = None
+
+    @property
+    def standing(self) -> tuple[int, int, bool]:
+        """What the choice goes by, lower is better: failures, fixes, the reproduction. More tests make it no better."""
+        counts = self.trial.counts or TestCounts()
+        return counts.failed + counts.error, -len(self.trial.fixed), self.trial.reproduction != "passed"
+
+    @property
+    def open(self) -> bool:
+        return self.trial.counts is not None and not self.trial.whole
+
+
+class Validation:
+    """Runs the tests of changes, `at_once` changes at a time.
+
+    Every change runs the tests it affects, the target tests and the reproduction tests; those that stand best then run
+    all. A change that was left behind stands below one that ran all, and no test could lift it."""
+
+    def __init__(self, job: Job, at_once: int) -> None:
+        self.job, self.at_once = job, at_once
+
+    async def validate(self, state: State) -> State:
+        """The phase `VALIDATE` without its next one: every candidate gets what the tests said of its key. A limit or a
+        failed sandbox leaves changes untested, and sets `state["ended"]`."""
+        candidates = [Candidate.model_validate(each) for each in state["candidates"]]
+        trials = {key: Trial.model_validate(each) for key, each in state["trials"].items()}
+        fresh: dict[str, Candidate] = {}
+        for candidate in candidates:
+            if candidate.key and candidate.syntax_ok and not candidate.reason and candidate.key not in trials:
+                fresh.setdefault(candidate.key, candidate)
+        cases = await self._tried(fresh, trials, state)
+        for case in cases:
+            trials[case.key] = case.trial
+            ids = [candidate.id for candidate in candidates if candidate.key == case.key]
+            told(VALIDATE, key=case.key, candidates=ids, **case.trial.model_dump(mode="json"))
+        guards = [
+            {"kind": "guarded", "key": case.key, "paths": list(case.trial.guarded)}
+            for case in cases
+            if case.trial.guarded
+        ]
+        state = {
+            **state,
+            "candidates": [_judged(each, trials).model_dump(mode="json") for each in candidates],
+            "trials": {key: trial.model_dump(mode="json") for key, trial in trials.items()},
+        }
+        ended = next((list(case.ended) for case in cases if case.ended is not None), None)
+        return happened({**state, "ended": state["ended"] or ended}, *guards)
+
+    async def _tried(self, fresh: Mapping[str, Candidate], trials: Mapping[str, Trial], state: State) -> list[_Case]:
+        """The changes with their trials, in order."""
+        tests = Tests.model_validate(state["base"])
+        chosen = set(tests.passing if state["regression"] is None else state["regression"])
+        keep = tuple(test for test in tests.passing if test in chosen)
+        scripts = [ReproductionTest.model_validate(each) for each in state["reproduction"]]
+        begin = [partial(self._begin, key, each, tests, keep, scripts) for key, each in fresh.items()]
+        cases = {case.key: case for case in await side_by_side(begin, self.at_once)}
+        whole = [_Case(key, trial) for key, trial in trials.items() if trial.whole]
+        while True:
+            best = min((case.standing for case in [*whole, *cases.values()] if case.trial.whole), default=None)
+            waiting = [case for case in cases.values() if case.open]
+            least = min((case.standing for case in waiting), default=None)
+            if least is None or (best is not None and least > best):
+                return list(cases.values())
+            go_on = [partial(self._finish, case, keep) for case in waiting if case.standing == least]
+            cases |= {case.key: case for case in await side_by_side(go_on, self.at_once)}
+
+    async def _begin(
+        self, key: str, candidate: Candidate, tests: Tests, keep: tuple[str, ...], scripts: Sequence[ReproductionTest]
+    ) -> _Case:
+        """The first tests of a change."""
+        job = self.job
+        try:
+            workspace, paths = await asyncio.to_thread(self._guarded, candidate.diff)
+        except PatchRefused as refusal:
+            return _Case(key, Trial(refused=str(refusal)))
+        if workspace.tree == job.workspace.tree and all(map(job.leave_out, paths)):
+            return _Case(key, Trial(refused=OWN_TESTS, guarded=paths))
+        trial = Trial(guarded=paths, why=tests.why)
+        try:
+            with scope("validate", key[:16]):
+                trial = trial.model_copy(update={"reproduction": await reproduced(job, workspace, scripts)})
+                if tests.why or job.sandbox is None or job.suite is None:
+                    return _Case(key, trial)
+                targets = job.targets_of(tests) or await self._hidden(job.sandbox, job.suite, workspace, tests)
+                first = await asyncio.to_thread(self._first, workspace, keep)
+                if job.suite.kind != "pytest":
+                    first = keep
+                case = _Case(key, trial.model_copy(update={"counts": TestCounts()}), workspace, keep)
+                return await _ran(job.sandbox, job.suite, case, first, keep, targets)
+        except (Refused, EffectFailed) as error:
+            return _given_up(_Case(key, trial), error)
+
+    async def _finish(self, case: _Case, keep: tuple[str, ...]) -> _Case:
+        """All the other tests of a change."""
+        assert self.job.sandbox is not None and self.job.suite is not None, "an open case has tests"
+        try:
+            with scope("validate", case.key[:16]):
+                return await _ran(self.job.sandbox, self.job.suite, case, case.rest, keep, ())
+        except (Refused, EffectFailed) as error:
+            return _given_up(case, error)
+
+    async def _hidden(self, sandbox: Sandbox, suite: Suite, workspace: Workspace, tests: Tests) -> tuple[str, ...]:
+        """Where nothing fails but files could not be made tests of: the tests that they have with the change."""
+        files = {file for file in tests.broken if self.job.is_target(file)}
+        if suite.kind != "pytest" or not files:
+            return ()
+        found = await discover(sandbox, suite, workspace)
+        return tuple(test for test in found.tests if test.partition("::")[0] in files)
+
+    def _guarded(self, diff: str) -> tuple[Workspace, tuple[str, ...]]:
+        base = self.job.workspace
+        return guarded(base, base.apply(diff), self.job.leave_out)
+
+    def _first(self, workspace: Workspace, keep: tuple[str, ...]) -> tuple[str, ...]:
+        """The regression tests that stand near the change."""
+        before, after = self.job.workspace.entries, workspace.entries
+        changed = [path for path in before.keys() | after.keys() if before.get(path) != after.get(path)]
+        return tuple(affected(workspace, sorted(changed), keep))
+
+
+async def _ran(
+    sandbox: Sandbox, suite: Suite, case: _Case, first: Iterable[str], keep: Sequence[str], targets: Sequence[str]
+) -> _Case:
+    """The case after some of its regression tests and all `targets`."""
+    assert case.workspace is not None, "a case that runs has a workspace"
+    first = tuple(first)
+    asked = list(dict.fromkeys([*first, *targets]))
+    rest = tuple(test for test in case.rest if test not in set(first))
+    if not asked:
+        return _with(case, [], rest, targets)
+    report = await run_suite(sandbox, suite, case.workspace, asked)
+    if not report.complete:
+        why = _why(report)
+        return replace(case, trial=case.trial.model_copy(update={"counts": None, "why": why}), rest=())
+    return _with(case, report.results, rest, targets)
+
+
+def _with(case: _Case, results: Sequence[TestResult], rest: tuple[str, ...], targets: Sequence[str]) -> _Case:
+    """The case with more results; those of `targets` count as fixes, all others as regression tests."""
+    aims = set(targets)
+    judged = [result for result in results if result.name not in aims]
+    before = case.trial.counts or TestCounts()
+    outcomes: list[str] = [result.outcome for result in judged]
+    counts = {name: getattr(before, name) + outcomes.count(name) for name in TestCounts.model_fields}
+    broken = [result.name for result in judged if result.outcome in ("failed", "error")]
+    failing = [result.name for result in results if result.outcome in ("failed", "error")]
+    trial = case.trial.model_copy(
+        update={
+            "counts": TestCounts(**counts),
+            "whole": not rest,
+            "fixed": (*case.trial.fixed, *(r.name for r in results if r.name in aims and r.outcome == "passed")),
+            "broken": (*case.trial.broken, *broken)[:MOST_NAMES],
+            "messages": {**case.trial.messages, **_messages(results, failing, 3)},
+        }
+    )
+    return replace(case, trial=trial, rest=rest)
+
+
+def _given_up(case: _Case, error: Refused | EffectFailed) -> _Case:
+    status, reason = stopped(error)
+    trial = case.trial.model_copy(update={"counts": None, "whole": False, "why": str(error)[:_LONGEST]})
+    return replace(case, trial=trial, rest=(), ended=(status, reason))
+
+
+def _judged(candidate: Candidate, trials: Mapping[str, Trial]) -> Candidate:
+    trial = trials.get(candidate.key)
+    if trial is None or not candidate.syntax_ok:
+        return candidate
+    left_behind = trial.counts is not None and not trial.whole
+    update = {
+        "reason": candidate.reason or trial.refused,
+        "regression": trial.counts,
+        "untested": LEFT_BEHIND if left_behind else trial.why,
+        "broken": trial.broken,
+        "fixed": len(trial.fixed),
+        "reproduction": trial.reproduction,
+    }
+    return candidate.model_copy(update=update)
+
+
+def _messages(results: Iterable[TestResult], names: Iterable[str], most: int) -> dict[str, str]:
+    """The end of what tests said, of the first `most` names. Addresses of objects differ from run to run, and tell
+    nothing."""
+    wanted = set(list(names)[:most])
+    return {each.name: _ADDRESS.sub("0x...", each.message)[-_LONGEST:] for each in results if each.name in wanted}
+
+
+def _why(report: TestReport) -> str:
+    said = next((result.message for result in report.results if result.message), "") or report.output.strip()
+    return f"its tests did not come to their end: {said[-_LONGEST:]}"
