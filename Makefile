@@ -6,7 +6,7 @@ PIP_FLAGS ?= --quiet --disable-pip-version-check
 .PHONY: demo test test-long lint help
 
 help:
-	@echo "make demo       build the environment; index, search, ask, kill, resume and replay, without a key or a server"
+	@echo "make demo       build the environment; index, search, ask, kill, resume, replay and repair, without a key or a server"
 	@echo "make test       build the environment; lint and the tests in short mode"
 	@echo "make test-long  the tests with full counts of kills, fuzz cases and loads"
 	@echo "make lint       ruff and mypy --strict"

@@ -1,4 +1,5 @@
-"""The whole thread on one page: index real documents, search them, ask, kill the run half-way, resume it, replay it.
+"""The whole thread on one page: index real documents, search them, ask, kill the run half-way, resume it, replay it;
+and at the end repair a bug that a failing test shows, without any model.
 
     make demo        (or: python examples/demo.py [FOLDER])
 
@@ -127,7 +128,26 @@ def main(folder: Path) -> None:
 
     say("7. Everything that happened")
     clew("show", run)
+
+    say("8. Repair a bug in a repository: templates propose, the repository's own tests decide; no model is involved")
+    shop = folder / "shop"
+    make_repository(shop)
+    patch = clew(*f"repair --repo {shop} --proposer mutate --sandbox process --out {folder / 'repair'}".split())
+    if "+    return price - price * percent / 100" not in patch:
+        sys.exit("the patch is not the one that the tests ask for")
     print(f"\nAll of it lies in {folder}; remove the folder and it is gone.")
+
+
+def make_repository(place: Path) -> None:
+    """A repository with one commit, one bug and a test that shows it."""
+    (place / "tests").mkdir(parents=True)
+    (place / "price.py").write_text("def reduced(price, percent):\n    return price - price * percent / 10\n")
+    (place / "tests" / "test_price.py").write_text(
+        "from price import reduced\n\n\ndef test_reduced():\n    assert reduced(100, 20) == 80\n"
+    )
+    git = ["git", "-C", str(place), "-c", "user.name=demo", "-c", "user.email=demo@example.org"]
+    for command in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "A shop"]):
+        subprocess.run([*git, *command], check=True)
 
 
 def say(title: str) -> None:

@@ -24,8 +24,8 @@ from .pool import started
 from .types import Limits, Protection
 
 WORK, SCRATCH = "/sandbox", ("/tmp", "/dev/shm")
-# Where programs find the packages of an environment.
-PLACE = "/environment"
+# Where programs find the packages of an environment, and a Python that their own folders would cover.
+PLACE, PYTHON_PLACE = "/environment", "/python"
 START_S = 30.0
 LIFETIME_S = 24 * 3600
 _CLOSING_S = 3.0
@@ -52,7 +52,7 @@ class Host:
         if sys.platform != "linux":
             raise SandboxFailed(f"the process sandbox needs Linux, and this is {sys.platform}: use Docker")
         cell = await started(partial(_spawn, limits))
-        binds = [(path, path) for path in _binds()]
+        binds = [(path, _seen(path)) for path in _binds()]
         if self._environment is not None:
             binds.append((str(self._environment.resolve()), PLACE))
         jail = {"binds": binds, "disk": limits.disk, "namespaces": self._namespaces}
@@ -136,7 +136,7 @@ async def _why_gone(server: subprocess.Popen[bytes], since: int) -> str:
 
 def place(limits: Limits) -> dict[str, Any]:
     """How programs live on the host; the jail completes it. See `inside.supervisor.Supervisor`."""
-    path = os.pathsep.join([os.path.dirname(sys.executable), "/usr/local/bin", "/usr/bin", "/bin"])
+    path = os.pathsep.join([_seen(os.path.dirname(sys.executable)), "/usr/local/bin", "/usr/bin", "/bin"])
     threads = {"OMP_NUM_THREADS": str(max(1, int(limits.cpus)))}
     return {
         "work": WORK, "scratch": SCRATCH, "user": None, "environment": {**environment(WORK, path), **threads},
@@ -149,6 +149,14 @@ def _binds() -> list[str]:
     python = {sys.prefix, sys.base_prefix, sys.exec_prefix, os.path.dirname(os.path.realpath(sys.executable))}
     wanted = [*_SYSTEM, *sorted(python)]
     return [path for path in wanted if os.path.lexists(path) and not any(_under(path, other) for other in wanted)]
+
+
+def _seen(path: str) -> str:
+    """Where programs find a path of the host: at the same place, but for a virtual environment below a folder that
+    they have for themselves, such as /tmp."""
+    hidden = any(_under(sys.prefix, folder) for folder in (WORK, *SCRATCH))
+    inside = path == sys.prefix or _under(path, sys.prefix)
+    return PYTHON_PLACE + path[len(sys.prefix) :] if hidden and inside else path
 
 
 def _under(path: str, other: str) -> bool:

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import struct
+import sys
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -135,6 +136,17 @@ def _own_root(settings: dict[str, Any], place: dict[str, Any]) -> None:
     checked("umount2", b"/old", MNT_DETACH)
     os.rmdir("/old")
     _mount(None, "/", None, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV)
+    for source, target in binds:
+        if source == sys.prefix != target:
+            _python_at(target)
+
+
+def _python_at(target: str) -> None:
+    """This Python goes on from where its files are now."""
+    source = sys.prefix
+    sys.path[:] = [target + path[len(source) :] if path.startswith(source) else path for path in sys.path]
+    sys.executable = target + sys.executable[len(source) :]
+    sys.prefix = sys.exec_prefix = target
 
 
 def _bind(source: str, target: str) -> None:

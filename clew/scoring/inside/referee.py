@@ -66,9 +66,7 @@ def _start(program: str) -> Link:
     theirs.set_inheritable(True)
     boot = f"from clew_inside.program import main; main({theirs.fileno()})"
     actions = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), (os.POSIX_SPAWN_DUP2, 2, 1)]
-    # A virtual environment below /tmp is not seen in the sandbox of processes, the Python that it stands on is.
-    python = sys.executable if os.access(sys.executable, os.X_OK) else getattr(sys, "_base_executable", sys.executable)
-    os.posix_spawn(python, [python, "-c", boot], os.environ, file_actions=actions)
+    os.posix_spawn(sys.executable, [sys.executable, "-c", boot], os.environ, file_actions=actions)
     theirs.close()
     ours.sendall(json.dumps(program).encode() + b"\n")
     return Link(ours, False, {})
