@@ -1,6 +1,6 @@
 """How long retrieval by code chunk takes, and how often it finds the file that a question is about.
 
-    python benchmarks/code_search.py [--files 3000] [--questions 10] [--depths 400]
+    python benchmarks/code_search.py [--files 3000] [--questions 10] [--depths 200]
 
 Python files out of this interpreter's site-packages, without their docstrings, become one commit of a fresh git
 repository. The first paragraph of a docstring that was taken out is a question; the file that it stood in is what
@@ -148,6 +148,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=3000)
     parser.add_argument("--questions", type=int, default=10)
-    parser.add_argument("--depths", type=int, nargs="+", default=[400])
+    parser.add_argument("--depths", type=int, nargs="+", default=[200])
     given = parser.parse_args()
     main(given.files, given.questions, given.depths)

@@ -5,11 +5,12 @@
     cat *.jsonl > all.jsonl                                                           # in that folder
     clew repair --instances all.jsonl --proposer mutate --out preds.jsonl --parallel 2
     clew bugs grade --instances all.jsonl --preds preds.jsonl --out grades.jsonl
-    python benchmarks/mutation.py all.jsonl grades.jsonl preds.report.jsonl
+    python benchmarks/mutation.py --instances all.jsonl --preds preds.jsonl --grades grades.jsonl
 
 Families: `known` (kinds that templates undo), `other` (kinds that they do not know), `history` (real lines of earlier
-commits). `fixed`: all tests pass, as `clew bugs grade` says. `gold patch`: the same lines as the real fix. Seconds are
-those of one repair, as its journal has them.
+commits). `fixed`: all tests pass, as `clew bugs grade` says (or `repair_stages.py`, whose --grades do as well). `gold
+patch`: the same lines as the real fix. Seconds are those of one repair, as its journal has them; a report stands beside
+its predictions.
 """
 
 from __future__ import annotations
@@ -20,57 +21,78 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from clew.agents.bug_grades import hash_of
 from clew.agents.instances import read_predictions, read_rows
+
+FAMILIES = ("known", "other", "history")
 
 Row = Mapping[str, Any]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("instances", type=Path)
-    parser.add_argument("grades", type=Path)
-    parser.add_argument("report", type=Path)
+    for name in ("instances", "preds", "grades"):
+        parser.add_argument(f"--{name}", type=Path, nargs="+", required=True)
     given = parser.parse_args()
-    patches = given.report.with_name(given.report.name.replace(".report", ""))
-    rows = {row["instance_id"]: row for row in read_rows(given.instances)}
-    grades = {row["instance_id"]: row for row in read_rows(given.grades)}
-    runs = {row["instance_id"]: row for row in read_rows(given.report)}
-    made = read_predictions(patches) if patches.exists() else {}
-    print("| bugs | of | repositories | fixed | gold patch | no patch | median s | s in all |")
-    print("|---|---|---|---|---|---|---|---|")
-    for family in ("known", "other", "history"):
-        mine = [row for id, row in rows.items() if row.get("family") == family and id in runs]
-        if mine:
-            print(line(family, mine, grades, runs, made))
+    made = {id: patch for file in given.preds for id, patch in read_predictions(file).items()}
+    runs = {row["instance_id"]: row for file in given.preds for row in read_rows(report_of(file))}
+    statuses = {
+        (row["instance_id"], row.get("hash") or row["patch"]): row["status"]
+        for file in given.grades
+        for row in read_rows(file)
+    }
+    rows = [
+        {**row, "run": runs[id]}
+        for file in given.instances
+        for row in read_rows(file)
+        if (id := row["instance_id"]) in runs
+    ]
+    for row in rows:
+        patch = made.get(row["instance_id"], "")
+        status = statuses.get((row["instance_id"], hash_of(patch))) if patch.strip() else "none"
+        row |= {"made": patch, "status": status or "not graded"}
+    print(table(rows))
     print()
-    print("| repository | known | other | history |")
-    print("|---|---|---|---|")
-    for repo in sorted({row["repo"] for row in rows.values()}):
-        cells = []
-        for family in ("known", "other", "history"):
-            ids = [id for id, row in rows.items() if (row["repo"], row["family"]) == (repo, family) and id in runs]
-            fixed = sum(grades.get(id, {}).get("status") == "resolved" for id in ids)
-            cells.append(f"{fixed} of {len(ids)}" if ids else "-")
-        print(f"| {Path(repo).stem} | {' | '.join(cells)} |")
+    print(by_repository(rows))
 
 
-def line(
-    family: str,
-    rows: Sequence[Row],
-    grades: Mapping[str, Row],
-    runs: Mapping[str, Row],
-    made: Mapping[str, str],
-) -> str:
-    ids = [row["instance_id"] for row in rows]
-    fixed = sum(grades.get(id, {}).get("status") == "resolved" for id in ids)
-    same = sum(changed(made.get(row["instance_id"], "")) == changed(row["patch"]) for row in rows)
-    none = sum(not made.get(id, "").strip() for id in ids)
-    seconds = [float((runs[id].get("cost") or {}).get("seconds") or 0) for id in ids]
+def report_of(preds: Path) -> Path:
+    return preds.with_name(f"{preds.name.removesuffix('.jsonl')}.report.jsonl")
+
+
+def table(rows: Sequence[Row]) -> str:
+    lines = [
+        "| bugs | of | repositories | fixed | gold patch | wrong patch | no patch | not graded | median s | s in all |"
+    ]
+    lines.append("|---" * 10 + "|")
+    return "\n".join([*lines, *(line(family, mine) for family in FAMILIES if (mine := of(rows, family)))])
+
+
+def line(family: str, rows: Sequence[Row]) -> str:
+    count = {status: sum(row["status"] == status for row in rows) for status in ("resolved", "none", "not graded")}
+    wrong = len(rows) - sum(count.values())
+    same = sum(changed(row["made"]) == changed(row["patch"]) for row in rows)
+    seconds = [float((row["run"].get("cost") or {}).get("seconds") or 0) for row in rows]
     repositories = len({row["repo"] for row in rows})
-    return (
-        f"| {family} | {len(ids)} | {repositories} | {fixed} ({fixed / len(ids):.0%}) | {same} | {none} "
-        f"| {statistics.median(seconds):.0f} | {sum(seconds):.0f} |"
-    )
+    fixed = f"{count['resolved']} ({count['resolved'] / len(rows):.0%})"
+    times = f"{statistics.median(seconds):.0f} | {sum(seconds):.0f}"
+    cells = [family, len(rows), repositories, fixed, same, wrong, count["none"], count["not graded"], times]
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def by_repository(rows: Sequence[Row]) -> str:
+    lines = ["| repository | " + " | ".join(FAMILIES) + " |", "|---|---|---|---|"]
+    for repo in sorted({row["repo"] for row in rows}):
+        cells = []
+        for family in FAMILIES:
+            mine = [row["status"] == "resolved" for row in of(rows, family) if row["repo"] == repo]
+            cells.append(f"{sum(mine)} of {len(mine)}" if mine else "-")
+        lines.append(f"| {Path(repo).stem} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def of(rows: Sequence[Row], family: str) -> list[Row]:
+    return [row for row in rows if row["family"] == family]
 
 
 def changed(patch: str) -> list[str]:

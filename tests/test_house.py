@@ -47,8 +47,8 @@ PUBLIC = {
     "remembering search_o1 self_refine sets start vote",
     "clew.sandbox": "Box DEFAULT_IMAGE Engine Execution Host ImageMissing Interpreter Limits Protection Sandbox "
     "SandboxFailed Session build gc run run_command sandbox session",
-    "clew.training": "ChainRow RepairRow RepairRows Sampled chain_rows masked repair_rows rows_of sample_chains "
-    "write_rows",
+    "clew.training": "ChainRow RepairRow RepairRows Sampled apart chain_rows masked repair_rows rows_of "
+    "sample_chains write_rows",
     "clew.scoring": "Abstention Assertion Call Case CaseResult Choice Contains ExactMatch F1 GeneratedTests GoldPatch "
     "Mathematics ModelJudge Number PatchReward Pointwise Preference ProcessReward Rating RewardModel Sample "
     "Samples Scorer Selection SuiteReport UnitTests Verdict abstains best boxed by_equality by_key "

@@ -26,6 +26,7 @@ _ID = re.compile(r"[\w.@+-]{1,200}")
 _ADDRESS = re.compile(r"(?:https?|ssh|git)://[^\s-]\S*|[\w.-]+@[\w.-]+:[^\s-]\S*")
 _NAME = re.compile(r"[\w.][\w.-]*/[\w.][\w.-]*")
 _CLONING_S = 1800
+_CLONE = "clone it into a folder, and give that as --repos DIR"
 
 
 class Instance(BaseModel):
@@ -123,10 +124,10 @@ def prediction(instance_id: str, model: str, patch: str) -> dict[str, str]:
 
 
 def read_predictions(file: Path) -> dict[str, str]:
-    """The patches of a predictions file (JSONL, a JSON list) by instance. Raises `ConfigError`."""
+    """The patches of a predictions file (JSONL, a JSON list) by instance; null is no patch. Raises `ConfigError`."""
     found: dict[str, str] = {}
     for number, row in enumerate(read_rows(file), 1):
-        id, patch = row.get("instance_id"), row.get("model_patch")
+        id, patch = row.get("instance_id"), row.get("model_patch", 0)
         if not isinstance(id, str) or not isinstance(patch, str | None):
             raise ConfigError(f"{file}, row {number} is no prediction: give instance_id and model_patch")
         found[id] = patch or ""
@@ -145,7 +146,8 @@ def write_rows(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 def find_repository(repo: str, folder: Path | None, beside: Path, clones: Path) -> Path:
     """The repository that an instance names: a folder (a relative one stands `beside` the instances, or here), one
-    below `folder` (`owner/name`, `owner__name` or `name`), or else a clone, made in `clones` when it is not there.
+    below `folder` (`owner/name`, `owner__name` or `name`; a bare one with `.git`), or else a clone, made in `clones`
+    unless it is there.
 
     Raises `RepositoryError` when it is none of these, and when it cannot be cloned.
     """
@@ -154,24 +156,23 @@ def find_repository(repo: str, folder: Path | None, beside: Path, clones: Path) 
     places = [beside / repo, Path(repo).expanduser()]
     if folder is not None and _safe(tail):
         short = "/".join(re.split("[/:]", name)[-2:])
-        places[:0] = [folder / each for each in (short, short.replace("/", "__"), tail) if _safe(each)]
+        names = (short, short.replace("/", "__"), tail)
+        places[:0] = [folder / f"{each}{end}" for each in names if _safe(each) for end in ("", ".git")]
     for place in places:
         if place.is_dir():
             return place.absolute()
     address = repo if _ADDRESS.fullmatch(repo) else f"https://github.com/{name}.git" if _NAME.fullmatch(repo) else None
+    where = (f"below {str(folder)!r}, " if folder is not None else "") + "beside the instances or here"
     if address is None:
-        where = f", below {str(folder)!r}" if folder is not None else ""
-        raise RepositoryError(
-            f"{repo!r} is no folder beside {str(beside)!r}, here{where}, and no address: give --repos DIR with it"
-        )
-    return _cloned(repo, address, clones / f"{tail}-{blake2b(address.encode(), digest_size=4).hexdigest()}.git")
+        raise RepositoryError(f"{repo!r} is no folder {where}, and no address: give --repos DIR with it")
+    return _cloned(repo, address, clones / f"{tail}-{blake2b(address.encode(), digest_size=4).hexdigest()}.git", where)
 
 
 def _safe(name: str) -> bool:
     return all(part not in ("", ".", "..") for part in name.split("/"))
 
 
-def _cloned(repo: str, address: str, place: Path) -> Path:
+def _cloned(repo: str, address: str, place: Path, where: str) -> Path:
     """A bare clone: nothing is checked out, so no filter or hook of the repository can start."""
     if place.is_dir():
         return place
@@ -183,10 +184,10 @@ def _cloned(repo: str, address: str, place: Path) -> Path:
     try:
         done = subprocess.run(argv, env=environment, capture_output=True, timeout=_CLONING_S, stdin=subprocess.DEVNULL)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise RepositoryError(f"{repo!r} could not be cloned ({error}): clone it, and give --repos DIR") from None
+        raise RepositoryError(f"{repo!r} is not {where}, and cannot be cloned ({error}): {_CLONE}") from None
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip().replace("\n", " ")[-300:]
-        raise RepositoryError(f"{repo!r} could not be cloned from {address} ({said}): clone it, and give --repos DIR")
+        raise RepositoryError(f"{repo!r} is not {where}, and cannot be cloned from {address} ({said}): {_CLONE}")
     try:
         making.rename(place)
     except OSError:

@@ -27,7 +27,8 @@ def check_work_tree(repo: Path) -> Path:
 
 
 def check_branch(repo: Path, name: str) -> None:
-    """Raises `RepositoryError` for a name that no branch can have, and for a branch that exists."""
+    """Raises `RepositoryError` for a name that no branch can have, for a branch that exists, and when git does not know
+    who commits."""
     source = Source.find(repo)
     try:
         git("check-ref-format", f"refs/heads/{name}", cwd=source.git_dir)
@@ -37,6 +38,7 @@ def check_branch(repo: Path, name: str) -> None:
         raise RepositoryError(f"{name!r} can be no branch: give a name such as fix/rounding") from None
     if _tip(source, name):
         raise RepositoryError(f"there is a branch {name!r} already: give another name, or delete it")
+    _author(source)
 
 
 def apply(diff: str, workspace: Workspace, repo: Path) -> bool:
@@ -51,8 +53,9 @@ def apply(diff: str, workspace: Workspace, repo: Path) -> bool:
         return False
     other = sorted(change.path for change in changes if now[change.path] != _encoded(change.before))
     if other:
-        was = "changed since the run began: nothing was written; apply the patch by hand"
-        raise PatchRefused(f"{', '.join(other)} {was}")
+        raise PatchRefused(
+            f"the work tree has another {', '.join(other)} than the run saw: nothing was written, apply it by hand"
+        )
     # The workspace's own repository knows no filters and turns attributes off.
     there = {"GIT_DIR": str(workspace.folder / "git"), "GIT_WORK_TREE": str(top)}
     patch = diff.encode()
@@ -112,7 +115,7 @@ def _author(source: Source) -> dict[str, str]:
     )
     name, _, rest = done.stdout.strip().partition(" <")
     if done.returncode or not name:
-        raise RepositoryError("git does not know who commits: set user.name and user.email, and resume the run")
+        raise RepositoryError("git does not know who commits: set user.name and user.email, and try again")
     email = rest.partition(">")[0]
     parts = {"NAME": name, "EMAIL": email}
     return {f"GIT_{who}_{part}": text for who in ("AUTHOR", "COMMITTER") for part, text in parts.items()}

@@ -156,6 +156,7 @@ def _of(instance: Instance, wanted: repair.Wanted, repo: Path) -> repair.Wanted:
     return replace(
         wanted,
         repo=repo,
+        id=instance.instance_id,
         project=instance.repo,
         issue=instance.problem_statement,
         commit=instance.base_commit,

@@ -30,6 +30,7 @@ FOLDER = Path(".clew") / "repair"
 ProposerName = Literal["model", "mutate"]
 THINKING_TOKENS = 16_384
 PROPOSERS: tuple[ProposerName, ...] = ("model", "mutate")
+_SANDBOXES = ("auto", "docker", "process")
 FAILING = "Tests of this repository fail. Find the cause in the code and correct it, so that they pass."
 
 
@@ -57,6 +58,7 @@ class Wanted:
     tests          False: no test runs, and no patch is known to work
     failing_tests  ids of tests that the patch should make pass; empty: all that fail
     proposer       None: the model, where one is configured, else templates
+    id             of the task, as in the rows of training; an instance has its own
     project        its name, as `owner/name`; None: that of the folder
     parameters     of the model's proposer: candidates, location_samples, reproduction_samples, window; a missing one
                    has its default
@@ -73,6 +75,7 @@ class Wanted:
     tests: bool = True
     failing_tests: tuple[str, ...] = ()
     proposer: ProposerName | None = None
+    id: str = "repair"
     project: str | None = None
     parameters: Mapping[str, int] = field(default_factory=dict)
     then: Then = Then()
@@ -147,17 +150,26 @@ async def begin(
     import clew
     from clew.task import Task
 
-    if watch is not None:
-        watch({"event": "doing", "what": "copying the repository and preparing its tests"})
-    plan, bench = await prepared(wanted, settings, (folder / run_id).absolute())
-    async with bench:
-        graph = graph_of(plan, settings, bench)
-        await bench.ready()
-        task = Task(prompt=wanted.issue.strip() or FAILING, kind="repair")
-        try:
-            return await clew.run(graph, task, journal=journal, run_id=run_id, budget=ask.budget(settings), watch=watch)
-        finally:
-            tidy(plan)
+    tell = watch or (lambda event: None)
+    tell({"event": "doing", "what": "copying the repository and preparing its tests"})
+    place = (folder / run_id).absolute()
+    was_there = place.exists()
+    try:
+        plan, bench = await prepared(wanted, settings, place)
+        tell({"event": "prepared", "notes": list(plan.notes)})
+        async with bench:
+            graph = graph_of(plan, bench.settings, bench)
+            await bench.ready()
+            task = Task(prompt=wanted.issue.strip() or FAILING, id=wanted.id, kind="repair")
+            budget = ask.budget(settings)
+            try:
+                return await clew.run(graph, task, journal=journal, run_id=run_id, budget=budget, watch=watch)
+            finally:
+                tidy(plan)
+    except BaseException:
+        if not was_there and journal.get_run(run_id) is None:
+            shutil.rmtree(place, ignore_errors=True)  # nothing has begun that could go on with it
+        raise
 
 
 class Bench(doors.Doors):
@@ -188,8 +200,9 @@ async def prepared(wanted: Wanted, settings: Settings, place: Path) -> tuple[Pla
     )  # fmt: skip
     if not wanted.tests:
         return plan, Bench(settings, None, None)
+    settings = await asyncio.to_thread(settled, settings)
+    kind: Any = settings.sandbox
     own = () if settings.image is not None else (DECLARED,)
-    kind: Any = settings.sandbox  # checked there
     made = await prepare(
         workspace,
         sandbox_kind=kind,
@@ -199,11 +212,6 @@ async def prepared(wanted: Wanted, settings: Settings, place: Path) -> tuple[Pla
         requirements=(*own, *wanted.requirements) or None,
         reports=wanted.report_globs,
     )
-    if kind == "auto" and not made.sandbox.boundary:
-        warnings.warn(
-            "no Docker Engine answers: tests run in the process sandbox, which is no boundary against hostile ones",
-            stacklevel=2,
-        )
     box = made.sandbox
     plan = replace(plan, lock=dict(made.lock), sandbox=box.name, boundary=box.boundary, notes=made.notes)
     return plan, Bench(settings, box, made.suite)
@@ -214,9 +222,33 @@ def chosen(wanted: Wanted, settings: Settings) -> ProposerName:
     return wanted.proposer or ("model" if settings.model is not None else "mutate")
 
 
+def settled(settings: Settings) -> Settings:
+    """The settings with the sandbox that tests run in: `auto` is Docker where an Engine answers now, else the process
+    sandbox, with a `UserWarning`. An image means nothing to the latter. Blocks. Raises `ConfigError` for another
+    kind."""
+    from clew.sandbox.choice import answers
+
+    kind = _sandbox(settings)
+    if kind == "auto":
+        kind = "docker" if answers() else "process"
+        if kind == "process":
+            warnings.warn(
+                "no Docker Engine answers: tests run in the process sandbox, which is no boundary against hostile ones",
+                stacklevel=2,
+            )
+    return replace(settings, sandbox=kind, image=settings.image if kind == "docker" else None)
+
+
+def _sandbox(settings: Settings) -> str:
+    if settings.sandbox not in _SANDBOXES:
+        raise ConfigError(f"sandbox={settings.sandbox!r} is unknown: give {', '.join(_SANDBOXES[:-1])} or process")
+    return settings.sandbox
+
+
 def check(wanted: Wanted, settings: Settings) -> None:
-    """Raises `ConfigError` for a proposer that cannot be, and for what does not fit it."""
+    """Raises `ConfigError` for a proposer or a sandbox that cannot be, and for what does not fit the proposer."""
     _matching(wanted.test_files or "")
+    _sandbox(settings)
     if chosen(wanted, settings) == "model":
         doors.model(settings)  # no model is the first thing to say
         if not wanted.issue.strip():

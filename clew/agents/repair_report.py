@@ -28,13 +28,20 @@ REASONS = {
     "unknown_targets": "none of the tests to be mended fails now",
     "regression_ignored": "no candidate has a test report",
     "repro_skipped": "there was no reproduction test",
+    "reproduction_none": "no reproduction test shows the issue",
+    "reproduction_cut": "a limit ended the making of reproduction tests",
+    "reproduction_no_python": "reproduction tests are in Python, and the sandbox has none",
+    "regression_not_selected": "all tests that pass judge the patch, for none was left out",
+    "no_elements": "the model named no element that exists",
+    "no_locations": "the model named no place that exists",
+    "no_code": "no code could be shown to the model",
     "retrieval_failed": "the code could not be searched",
     "no_retrieval": "the code was not searched",
     "no_hits": "the search found no file",
     "no_known_file": "the model named no file that exists",
     "files_by_words": "the files were chosen by the words of the issue alone",
     "mutate_needs_pytest": "mutate needs tests of pytest",
-    "mutate_needs_failing_tests": "no test fails, and mutate goes by failing tests",
+    "mutate_needs_failing_tests": "no test fails, and mutate goes by failing tests: a model needs none (--model NAME)",
     "mutate_blames_nothing": "no line of the code could be blamed for the failing tests",
     "mutate_cannot_try": "a batch of changes could not be tried",
 }
@@ -84,7 +91,7 @@ def _regression(data: Mapping[str, Any]) -> str:
 
 
 def _reproduction(data: Mapping[str, Any]) -> str:
-    return f"{data['asked']} scripts, {len(data['tests'])} of them judge the patch"
+    return f"{data['asked']} asked for, {len(data['tests'])} judge the patch"
 
 
 def _blame(data: Mapping[str, Any]) -> str:
@@ -124,7 +131,7 @@ _SAID: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "tests": _tests,
     "files": lambda data: ", ".join(data["files"][:6]),
     "files_named": lambda data: "the model names " + (", ".join(data["files"][:6]) or "none that exists"),
-    "folders": lambda data: f"{len(data['folders'])} left out of the search",
+    "folders": lambda data: data.get("skipped") or f"{len(data['folders']) or 'none'} left out of the search",
     "retrieval": lambda data: data.get("error") or "nearest are " + (", ".join(data["files"][:3]) or "none"),
     "elements": _named,
     "locations": _named,
@@ -234,7 +241,8 @@ def verdict(found: Mapping[str, Any]) -> str:
     """How it ended, in one sentence."""
     if found["status"] == "ok":
         return "A patch was found, and it passes the tests."
-    reason = in_words(found["stop_reason"])
+    # The class name of an error is for programs.
+    reason = in_words(re.sub(r"^[A-Z]\w+: ", "", found["stop_reason"]))
     if found["status"] == "budget":
         best = "the patch is the best so far" if found["patch"] else "there is no patch yet"
         return f"The limit on {reason} was reached; {best}."
@@ -245,11 +253,11 @@ def verdict(found: Mapping[str, Any]) -> str:
 
 def why_none(found: Mapping[str, Any]) -> str:
     """Why there is no patch: the first flag that explains it, else the stop reason."""
-    telling = [flag for flag in found.get("flags", []) if flag.startswith("mutate_") or flag == "no_tests"]
+    flags = found.get("flags", [])
+    first = [flag for flag in ("no_tests", "unknown_targets") if flag in flags]
+    telling = [*first, *(flag for flag in flags if flag.startswith("mutate_")), found["stop_reason"]][0]
     tests = (found.get("tests") or {}).get("why", "")
-    if telling[:1] == ["no_tests"] and tests:
-        return f"{in_words('no_tests')} ({tests})"
-    return in_words(telling[0] if telling else found["stop_reason"])
+    return f"{in_words(telling)} ({tests})" if telling == "no_tests" and tests else in_words(telling)
 
 
 def _stage_rows(stages: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -280,9 +288,10 @@ def _candidate_rows(found: Mapping[str, Any]) -> list[str]:
 
 
 def _telling(found: Mapping[str, Any]) -> list[str]:
-    """The flags, without what is always so where no model writes reproduction tests."""
-    usual = {"repro_skipped"} if found["proposer"] == "mutate" else set[str]()
-    return [flag for flag in found.get("flags", []) if flag not in usual]
+    """The flags, without `repro_skipped` where it is always so, no model writing tests, and where another says why."""
+    flags = found.get("flags", [])
+    known = found["proposer"] == "mutate" or any(flag.startswith("reproduction_") for flag in flags)
+    return [flag for flag in flags if not (known and flag == "repro_skipped")]
 
 
 def _noted(stage: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import typer
 
 from clew.cli import options, words
 from clew.cli.progress import Line
+from clew.cli.running import warnings_as_lines
 
 if TYPE_CHECKING:
     from clew.agents.bug_grades import Grade
@@ -36,29 +37,17 @@ Parallel = Annotated[int, typer.Option("-j", "--parallel", min=1, metavar="N", h
 @app.command()
 def make(
     out: Annotated[str, typer.Option("--out", metavar="FILE", help="The instances.", show_default=False)],
-    repo: Annotated[str, typer.Option("--repo", metavar="PATH", help="The repository.")] = ".",
+    repo: options.Repo = ".",
     count: Annotated[int, typer.Option("-n", min=1, metavar="N", help="Bugs.")] = 50,
     commit: Annotated[str, typer.Option("--commit", metavar="NAME", help="Commit that bugs are put in.")] = "HEAD",
     kinds: Annotated[
         str, typer.Option("--kinds", metavar="LIST", help="Of known, other and history, with commas.")
     ] = "known,other",
-    seed: Annotated[int, typer.Option("--seed", help="Another seed draws other bugs.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Another seed draws other bugs.")] = 0,
     parallel: Parallel = 2,
-    test_cmd: Annotated[
-        str | None,
-        typer.Option("--test-cmd", metavar="COMMAND", help="Runs the tests [python3 -m pytest].", show_default=False),
-    ] = None,
-    setup: Annotated[
-        list[str] | None,
-        typer.Option("--setup", metavar="COMMAND", help="Run before the tests (repeatable).", show_default=False),
-    ] = None,
-    requirement: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--requirement", metavar="REQ", help="Package for the tests, or file of them (repeatable).",
-            show_default=False,
-        ),
-    ] = None,
+    test_cmd: options.TestCmd = None,
+    setup: options.Setup = None,
+    requirement: options.Requirement = None,
     sandbox: options.Sandbox = None,
     image: options.Image = None,
     as_json: options.Json = False,
@@ -75,18 +64,21 @@ def make(
     import asyncio
 
     from clew.agents.bugs import FAMILIES
+    from clew.agents.repair import settled
     from clew.config import load
     from clew.errors import ConfigError
 
-    families = [family for family in FAMILIES if family in kinds.split(",")]
-    if unknown := sorted(set(kinds.split(",")) - set(FAMILIES)):
+    asked = {kind.strip() for kind in kinds.split(",")}
+    families = [family for family in FAMILIES if family in asked]
+    if unknown := sorted(asked.difference(FAMILIES)):
         raise ConfigError(f"--kinds {unknown[0]!r} is unknown: give some of {', '.join(FAMILIES)}")
-    file = Path(out).expanduser()
-    if file.is_dir() or not file.absolute().parent.is_dir():
-        raise ConfigError(f"--out {out!r} is no place for a file: give one in a folder that exists")
+    file = options.file_to_write("--out", out)
     settings = load({"sandbox": sandbox, "image": image})
-    says: dict[str, Any] = {"test_cmd": test_cmd, "setup": list(setup or ()), "requirements": list(requirement or ())}
-    with _interruptible(), Making(count) as line:
+    says: dict[str, Any] = {
+        "test_cmd": test_cmd, "setup": list(setup or ()), "requirements": list(options.requirements(requirement)),
+    }  # fmt: skip
+    with _interruptible(), Making(count) as line, warnings_as_lines(line.above):
+        settings = settled(settings)
         where = Path(repo).expanduser()
         rows = asyncio.run(_made(where, commit, file, count, families, seed, parallel, settings, says, line))
     if as_json:
@@ -169,9 +161,7 @@ def grade(
         str | None, typer.Option("--out", metavar="FILE", help="Keep the grades, and go on with them.",
                                  show_default=False)
     ] = None,
-    repos: Annotated[
-        str | None, typer.Option("--repos", metavar="DIR", help="Folder with their repositories.", show_default=False)
-    ] = None,
+    repos: options.Repos = None,
     parallel: Parallel = 2,
     sandbox: options.Sandbox = None,
     image: options.Image = None,
@@ -189,8 +179,12 @@ def grade(
 
     from clew.agents.bug_grades import Grade, grade_all
     from clew.agents.instances import read_instances, read_predictions, read_rows, write_rows
+    from clew.agents.repair import settled
     from clew.config import load
+    from clew.errors import ConfigError
 
+    folder = options.folder_of_repositories(repos)
+    target = None if out is None else options.file_to_write("--out", out)
     file = Path(instances).expanduser()
     read_instances(file)
     rows = read_rows(file)
@@ -198,27 +192,28 @@ def grade(
         patches = {str(row["instance_id"]): str(row.get("patch") or "") for row in rows}
     else:
         patches = read_predictions(Path(preds).expanduser())
-    target = None if out is None else Path(out).expanduser()
+    if others := sorted(patches.keys() - {row["instance_id"] for row in rows}):
+        if len(others) == len(patches):
+            raise ConfigError(f"{preds!r} is about none of these instances, but about {others[0]!r}: give their own")
+        words.say(f"clew: {words.count(len(others), 'prediction')} of other instances left out, {others[0]!r} first")
     grades: dict[str, Grade] = {}
     if target is not None and target.exists():
         grades = {row["instance_id"]: Grade.of(row) for row in read_rows(target)}
     settings = load({"sandbox": sandbox, "image": image})
-    with _interruptible(), Making(len(rows)) as line:
+    with _interruptible(), Making(len(rows)) as line, warnings_as_lines(line.above):
 
         def told(found: Grade) -> None:
             grades[found.instance_id] = found
             if target is not None:
                 write_rows(target, [each.to_row() for each in grades.values()])
             line.say(line.done + 1)
-            line.above(
-                f"{line.done:>4} of {len(rows)}  {found.instance_id}: {found.status} {words.clip(found.why, 120)}"
-            )
+            why = f": {words.clip(found.why, 120)}" if found.why else ""
+            line.above(f"{line.done:>4} of {len(rows)}  {found.instance_id}: {found.status}{why}")
 
         done = asyncio.run(
             grade_all(
-                rows, patches, settings, beside=file.absolute().parent,
-                repos=None if repos is None else Path(repos).expanduser(), known=dict(grades), parallel=parallel,
-                told=told,
+                rows, patches, settled(settings), beside=file.absolute().parent, repos=folder, known=dict(grades),
+                parallel=parallel, told=told,
             )
         )  # fmt: skip
     if target is not None:

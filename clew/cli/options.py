@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -73,3 +75,69 @@ Sandbox = Annotated[
 Image = Annotated[
     str | None, typer.Option("--image", metavar="NAME", help="Docker image with python3.", show_default=False)
 ]
+Repo = Annotated[str, typer.Option("--repo", metavar="PATH", help="The repository.")]
+Repos = Annotated[
+    str | None,
+    typer.Option("--repos", metavar="DIR", help="Folder with the repositories of instances.", show_default=False),
+]
+TestCmd = Annotated[
+    str | None,
+    typer.Option("--test-cmd", metavar="COMMAND", help="Runs the tests [python3 -m pytest].", show_default=False),
+]
+Setup = Annotated[
+    list[str] | None,
+    typer.Option("--setup", metavar="COMMAND", help="Run before the tests (repeatable).", show_default=False),
+]
+Requirement = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--requirement",
+        metavar="REQ",
+        help="Package for the tests, or file of them (repeatable).",
+        show_default=False,
+    ),
+]
+
+
+def requirements(given: Sequence[str] | None) -> tuple[str, ...]:
+    """What `--requirement` says, the lines of files among it. Raises `ConfigError`."""
+    from clew.errors import ConfigError
+
+    found: list[str] = []
+    for one in given or ():
+        file = Path(one).expanduser()
+        if not file.is_file():
+            if file.suffix == ".txt":
+                raise ConfigError(f"--requirement {one!r} is no file: give one that exists, or a package")
+            found.append(one)
+            continue
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"--requirement {one!r} cannot be read ({error}): give a text file") from None
+        lines = (line.partition(" #")[0].strip() for line in text.splitlines())
+        for line in (line for line in lines if line and not line.startswith("#")):
+            if line.startswith("-"):
+                raise ConfigError(f"--requirement {one}: {line!r} is an option of pip: give plain requirements")
+            found.append(line)
+    return tuple(found)
+
+
+def file_to_write(option: str, given: str) -> Path:
+    """The file that an option names, in a folder that exists. Raises `ConfigError`."""
+    from clew.errors import ConfigError
+
+    file = Path(given).expanduser()
+    if file.is_dir() or not file.absolute().parent.is_dir():
+        raise ConfigError(f"{option} {given!r} is no place for a file: give one in a folder that exists")
+    return file
+
+
+def folder_of_repositories(given: str | None) -> Path | None:
+    """The folder that `--repos` names. Raises `ConfigError`."""
+    from clew.errors import ConfigError
+
+    folder = None if given is None else Path(given).expanduser()
+    if folder is not None and not folder.is_dir():
+        raise ConfigError(f"--repos {given!r} is no folder: give the one with the repositories")
+    return folder

@@ -151,8 +151,11 @@ class StageProgress(RunProgress):
             self._found(event.get("data") or {})
         elif name == "doing":
             self.doing = str(event.get("what", ""))
+        elif name == "prepared":
+            for text in event.get("notes", ()):
+                self._line("prepared", words.line(text))
         elif name == "index":
-            self.doing = f"embedding code, {event.get('files', 0):,} of {event.get('files_total', 0):,} files"
+            self.doing = _indexing(event)
         else:
             super().__call__(event)
 
@@ -162,9 +165,11 @@ class StageProgress(RunProgress):
         stage, _, text = said(data).partition(": ")
         spent, self._spent_before = self.tokens - self._spent_before, self.tokens
         cost = f" · {words.count(spent, 'token')}, {words.money(self.usd)} so far" if spent else ""
+        self._line(stage, words.clip(text, max(words.width() - 26 - len(cost), 40)) + cost)
+
+    def _line(self, stage: str, text: str) -> None:
         seconds = words.duration(time.monotonic() - self.begun)
-        room = max(words.width() - 24 - len(cost), 40)
-        self.above(f"{seconds:>10}  {stage:<12}{words.clip(text, room)}{cost}")
+        self.above(f"{seconds:>10}  {stage:<13} {text}")
 
     def _ended(self, name: str, kind: str, event: dict[str, Any]) -> None:
         quiet, self.quiet = self.quiet, self.quiet or name == "finished"
@@ -172,6 +177,12 @@ class StageProgress(RunProgress):
             super()._ended(name, kind, event)
         finally:
             self.quiet = quiet
+
+
+def _indexing(event: dict[str, Any]) -> str:
+    if total := event.get("chunks_total"):
+        return f"embedding code, {event.get('chunks', 0):,} of {words.count(total, 'passage')}"
+    return f"reading code, {event.get('files', 0):,} of {words.count(event.get('files_total', 0), 'file')}"
 
 
 class IndexLine(Line):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
@@ -20,7 +21,7 @@ _LONGEST_NAME = 4096
 
 
 def repair(
-    repo: Annotated[str, typer.Option("--repo", metavar="PATH", help="The repository.")] = ".",
+    repo: options.Repo = ".",
     issue: Annotated[
         str | None,
         typer.Option("--issue", metavar="FILE|TEXT", help="What is wrong (- is stdin).", show_default=False),
@@ -36,10 +37,7 @@ def repair(
             show_default=False,
         ),
     ] = None,
-    test_cmd: Annotated[
-        str | None,
-        typer.Option("--test-cmd", metavar="COMMAND", help="Runs the tests [python3 -m pytest].", show_default=False),
-    ] = None,
+    test_cmd: options.TestCmd = None,
     report_glob: Annotated[
         list[str] | None,
         typer.Option(
@@ -47,17 +45,8 @@ def repair(
             show_default=False,
         ),
     ] = None,
-    setup: Annotated[
-        list[str] | None,
-        typer.Option("--setup", metavar="COMMAND", help="Run before the tests (repeatable).", show_default=False),
-    ] = None,
-    requirement: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--requirement", metavar="REQ", help="Package for the tests, or file of them (repeatable).",
-            show_default=False,
-        ),
-    ] = None,
+    setup: options.Setup = None,
+    requirement: options.Requirement = None,
     test_files: Annotated[
         str | None,
         typer.Option(
@@ -104,12 +93,9 @@ def repair(
         typer.Option("--instances", metavar="FILE", help="Repair all instances of a SWE-bench file.",
                      show_default=False),
     ] = None,
-    repos: Annotated[
-        str | None,
-        typer.Option("--repos", metavar="DIR", help="Folder with their repositories.", show_default=False),
-    ] = None,
+    repos: options.Repos = None,
     parallel: Annotated[
-        int, typer.Option("--parallel", min=1, metavar="N", help="Instances at a time.")
+        int, typer.Option("-j", "--parallel", min=1, metavar="N", help="Instances at a time.")
     ] = 1,
     model: options.Model = None,
     api_base: options.ApiBase = None,
@@ -161,7 +147,7 @@ def repair(
         test_cmd=test_cmd,
         report_globs=tuple(report_glob or ()),
         setup=tuple(setup or ()),
-        requirements=_requirements(requirement or []),
+        requirements=options.requirements(requirement),
         test_files=test_files,
         tests=not no_tests,
         failing_tests=tuple(failing_test or ()),
@@ -175,12 +161,13 @@ def repair(
         given_too = {"--issue": issue, "--commit": commit, "--branch": branch, "--apply": apply or None}
         for name in (name for name, value in given_too.items() if value is not None):
             raise ConfigError(f"{name} is for one issue, and --instances is about many: leave one out")
-        repair_instances.carry_out(Path(instances), wanted, settings, repos, parallel, as_json)
+        repair_instances.carry_out(Path(instances).expanduser(), wanted, settings, repos, parallel, as_json)
         return
     for name in (name for name, value in {"--repos": repos, "--parallel": parallel - 1}.items() if value):
         raise ConfigError(f"{name} is about --instances FILE: give it too, or leave {name} out")
     check(wanted, settings)  # no model, or no issue, is the first thing to say
     _fits(wanted)
+    unseen_by_git()
 
     def start(book: Journal, run: str, watch: Any) -> Coroutine[Any, Any, Answer]:
         from clew.agents import repair as agent
@@ -203,30 +190,13 @@ def _issue(given: str | None) -> str:
             text = Path(given).expanduser().read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"the issue in {given!r} cannot be read ({error}): give a text file") from error
-    elif len(given.split()) == 1 and (given.endswith((".md", ".txt", ".rst")) or "/" in given):
+    elif len(given.split()) == 1 and (Path(given).suffix or "/" in given):
         raise ConfigError(f"--issue {given!r} is no file: give one that exists, or the text of the issue")
     else:
         text = given
     if not text.strip():
         raise ConfigError("the issue is empty: say what is wrong")
     return text
-
-
-def _requirements(given: list[str]) -> tuple[str, ...]:
-    """The requirements, those in files among them."""
-    from clew.errors import ConfigError
-
-    found: list[str] = []
-    for one in given:
-        if not Path(one).is_file():
-            found.append(one)
-            continue
-        lines = [line.partition(" #")[0].strip() for line in Path(one).read_text(encoding="utf-8").splitlines()]
-        for line in (line for line in lines if line and not line.startswith("#")):
-            if line.startswith("-"):
-                raise ConfigError(f"--requirement {one}: {line!r} is an option of pip: give plain requirements")
-            found.append(line)
-    return tuple(found)
 
 
 def _fits(wanted: Wanted) -> None:
@@ -238,12 +208,28 @@ def _fits(wanted: Wanted) -> None:
     source = Source.find(wanted.repo)
     if wanted.commit is not None:
         source.commit(wanted.commit)
-    if wanted.then.out is not None and Path(wanted.then.out).is_file():
-        raise ConfigError(f"--out {wanted.then.out!r} is a file: give a folder for the patch and the report")
+    if wanted.then.out is not None:
+        out = Path(wanted.then.out)
+        there = next(each for each in (out, *out.parents) if each.exists())
+        if not there.is_dir():
+            raise ConfigError(f"--out {str(out)!r} needs a folder where {str(there)!r} is a file: give another one")
+        if not os.access(there, os.W_OK):
+            raise ConfigError(f"--out {str(out)!r} cannot be written to: give another folder")
     if wanted.then.apply:
         landing.check_work_tree(wanted.repo)
     if wanted.then.branch is not None:
         landing.check_branch(wanted.repo, wanted.then.branch)
+
+
+def unseen_by_git() -> None:
+    """The folder that runs are kept in is often in the repository itself: it is no part of it, as those of other tools
+    are none."""
+    from clew.agents.repair import FOLDER
+
+    file = FOLDER.parent / ".gitignore"
+    if not file.exists():
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("*\n")
 
 
 # Showing -----------------------------------------------------------------------------------------------------------

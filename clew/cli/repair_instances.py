@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from clew.cli import words
+from clew.cli import options, words
 from clew.cli.progress import Line
+from clew.cli.repair import unseen_by_git
+from clew.cli.running import warnings_as_lines
 
 if TYPE_CHECKING:
     from clew.agents.instances import Instance
@@ -32,20 +34,18 @@ def carry_out(file: Path, wanted: Wanted, settings: Settings, repos: str | None,
 
     if wanted.then.out is None:
         raise ConfigError("--instances needs a file for the predictions: give --out preds.jsonl")
-    out = Path(wanted.then.out)
+    out = options.file_to_write("--out", wanted.then.out)
     if out.suffix == ".json":
         raise ConfigError(f"--out {str(out)!r} gets JSON lines, which its ending denies: call it .jsonl")
-    if out.is_dir() or not out.parent.is_dir():
-        raise ConfigError(f"--out {str(out)!r} is no place for a file: give one in a folder that exists")
-    folder = None if repos is None else Path(repos).expanduser()
-    if folder is not None and not folder.is_dir():
-        raise ConfigError(f"--repos {repos!r} is no folder: give the one with the repositories")
+    folder = options.folder_of_repositories(repos)
     check(replace(wanted, issue="as an instance says"), settings)
     instances = read_instances(file)
     before = read_rows(out) if out.exists() else []
+    unseen_by_git()
     with (
         history.open_journal(settings) as book,
         Board(instances, out, before, many_repairs.author(wanted, settings)) as board,
+        warnings_as_lines(board.once),
     ):
         try:
             outcomes = asyncio.run(
@@ -76,6 +76,7 @@ class Board(Line):
         self._others = [row for row in before if row.get("instance_id") not in ids]
         self._done: dict[str, Outcome] = {}
         self._running: dict[str, str] = {}
+        self._warned: set[str] = set()
         self._begun = time.monotonic()
 
     def __call__(self, instance: Instance, what: Outcome | dict[str, Any] | None) -> None:
@@ -92,6 +93,12 @@ class Board(Line):
             cost = what.report.get("cost")
             spent = f" · {words.count(cost['tokens'], 'token')}, {words.money(cost['usd'])}" if cost else ""
             self.above(f"{len(self._done):>4} of {len(self._ids)}  {id}: {words.clip(what.verdict, 120)}{spent}")
+
+    def once(self, text: str) -> None:
+        """Shows what every instance would say again."""
+        if text not in self._warned:
+            self._warned.add(text)
+            self.above(text)
 
     def _write(self) -> None:
         from clew.agents.instances import write_rows

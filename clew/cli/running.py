@@ -54,7 +54,7 @@ def carry_out(
         id = run or new_run_id()
         words.say(f"run {id}")
         try:
-            with (StageProgress if repairs else RunProgress)() as progress, _warnings_as_lines(progress.above):
+            with (StageProgress if repairs else RunProgress)() as progress, warnings_as_lines(progress.above):
                 answer = asyncio.run(start(book, id, progress))
         except KeyboardInterrupt:
             _interrupted(book, id)
@@ -89,7 +89,7 @@ def carry_out(
 
 
 @contextmanager
-def _warnings_as_lines(say: Callable[[str], None]) -> Iterator[None]:
+def warnings_as_lines(say: Callable[[str], None]) -> Iterator[None]:
     """What Clew warns a person of, as lines among the progress; other warnings stay what they are."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)

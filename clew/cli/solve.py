@@ -77,7 +77,7 @@ def solve(
     if samples is not None and kind != "code":
         raise ConfigError(f"--samples are for programs, and the kind is {kind!r}: give --kind code, or leave them out")
     pairs = _samples(samples) if samples is not None else []
-    target = _target(out) if out is not None else None
+    target = options.file_to_write("--out", out) if out is not None else None
     settings = load(
         {
             "model": model, "api_base": api_base, "method": method, "sandbox": sandbox, "image": image,
@@ -112,12 +112,3 @@ def _samples(file: str) -> list[dict[str, str]]:
         if not isinstance(one, dict) or not all(isinstance(one.get(name), str) for name in ("input", "output")):
             raise ConfigError(f"{file!r} holds {json.dumps(one)[:80]} where a sample belongs: give {wanted}")
     return list(read)
-
-
-def _target(file: str) -> Path:
-    from clew.errors import ConfigError
-
-    path = Path(file).expanduser()
-    if path.is_dir() or not path.absolute().parent.is_dir():
-        raise ConfigError(f"--out {file!r} is no place for a file: give one in a folder that exists")
-    return path

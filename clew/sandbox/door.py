@@ -53,8 +53,8 @@ async def run_command(
     hold: Hold | None = None,
 ) -> Execution:
     """Runs a command in a copy of the folder `workspace`, with `files` laid over it, as an effect like that of `run`.
-    The folder stays as it is; `collect` names files of the working directory to return. The request holds a hash of all
-    that the folder contains: the same command in a folder that changed is another effect."""
+    The folder stays as it is; `collect` names files of the working directory to return, 64 MiB in all at most. The
+    request holds a hash of all that the folder contains: the same command in a folder that changed is another one."""
     room = (limits or sandbox.limits).disk
     digest = await asyncio.to_thread(_digest, workspace, room) if workspace is not None else None
 

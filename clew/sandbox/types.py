@@ -147,7 +147,7 @@ class Sandbox(Protocol):
         limits: Limits | None = None,
     ) -> Execution:
         """Runs a command in a copy of the folder `workspace`, with `files` laid over it. The folder itself never
-        changes; `collect` names files to return."""
+        changes; `collect` names files to return, 64 MiB in all at most; others are left out."""
         ...
 
     async def interpreter(self) -> Interpreter:

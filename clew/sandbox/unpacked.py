@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import configparser
+import lzma
 import re
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
@@ -12,6 +14,10 @@ from clew.errors import WheelsMissing
 
 from .types import MiB
 
+# What an archive that is broken, or was made to be, raises.
+UNREADABLE = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, NotImplementedError, ValueError,
+)  # fmt: skip
 LARGEST = 4096 * MiB
 MOST_FILES = 200_000
 BIN = "bin"
@@ -32,7 +38,7 @@ def unpack(wheels: Iterable[Path], folder: Path) -> None:
         try:
             with zipfile.ZipFile(wheel) as archive:
                 _unpack(archive, folder, room)
-        except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, ValueError) as error:
+        except UNREADABLE as error:
             raise WheelsMissing(f"the wheel {wheel.name!r} cannot be unpacked ({error}): it is not used") from None
     for points in sorted(folder.glob("*.dist-info/entry_points.txt")):
         for name, text in _scripts(points.read_text(encoding="utf-8", errors="replace")):

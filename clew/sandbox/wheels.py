@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.parser import BytesHeaderParser
-from hashlib import sha256
+from hashlib import file_digest
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from clew.errors import ConfigError, WheelsMissing
 
 from .types import MiB, Sandbox
+from .unpacked import UNREADABLE
 
 FETCH_S = 900
 LARGEST_METADATA = 4 * MiB
@@ -93,10 +94,14 @@ class Python:
         return version is not None and wanted.specifier.contains(version, prereleases=True)
 
     def applies(self, wanted: Requirement, extras: Iterable[str] = ()) -> bool:
-        """Whether the marker of a requirement holds here, for any of the extras with which it was asked for."""
-        return wanted.marker is None or any(
-            wanted.marker.evaluate({**self.markers, "extra": extra}) for extra in ("", *extras)
-        )
+        """Whether the marker of a requirement holds here, for any of the extras with which it was asked for. One that
+        compares what cannot be compared holds nowhere."""
+        try:
+            return wanted.marker is None or any(
+                wanted.marker.evaluate({**self.markers, "extra": extra}) for extra in ("", *extras)
+            )
+        except (ValueError, KeyError):
+            return False
 
     @classmethod
     def read(cls, told: Mapping[str, Any]) -> Python:
@@ -147,8 +152,8 @@ def checked_requirement(text: str) -> Requirement:
     address, a path, an option, a file of requirements."""
     try:
         wanted = Requirement(text)
-    except (InvalidRequirement, ValueError):
-        raise ConfigError(f"{text!r} is no requirement: give a name and versions, such as 'pytest>=8'") from None
+    except (InvalidRequirement, ValueError, RecursionError):
+        raise ConfigError(f"{text[:200]!r} is no requirement: give a name and versions, such as 'pytest>=8'") from None
     if wanted.url is not None:
         raise ConfigError(f"{_LOGIN.sub('', text)!r} names an address: give a name and versions, or use --image")
     if not all(_VERSION.fullmatch(each.version) for each in wanted.specifier):
@@ -171,7 +176,8 @@ class Wheel:
             name, version, _, _ = parse_wheel_filename(path.name)
         except InvalidWheelFilename as error:
             raise WheelsMissing(f"pip brought {path.name!r}, which is no wheel ({error}): it is not used") from None
-        return cls(path, name, str(version), sha256(path.read_bytes()).hexdigest())
+        with path.open("rb") as file:
+            return cls(path, name, str(version), file_digest(file, "sha256").hexdigest())
 
     def requires(self) -> list[Requirement]:
         """What it needs, by its metadata; lines that say nothing are passed over."""
@@ -190,7 +196,7 @@ class Wheel:
                     if re.fullmatch(r"[^/]+\.dist-info/METADATA", info.filename):
                         with archive.open(info) as file:
                             return BytesHeaderParser().parsebytes(file.read(LARGEST_METADATA))
-        except (zipfile.BadZipFile, OSError, RuntimeError) as error:
+        except UNREADABLE as error:
             raise WheelsMissing(f"the wheel {self.path.name!r} cannot be read ({error}): it is not used") from None
         return BytesHeaderParser().parsebytes(b"")
 

@@ -5,18 +5,21 @@ SEARCH that is not in the file. Otherwise the mean, over the files that either s
 two sides' unified diffs with 3 lines of context: the ratio of difflib's sequence matcher over characters, and 0 for a
 file that one side alone touches. 1 when neither side touches a file.
 
-It differs from the released code in that tags must stand in their order, SEARCH is whole lines and not the begin of
-one, an empty REPLACE deletes the lines, diffs above `LONGEST` characters are compared by lines, because the time of
-the ratio grows with the square, and an answer above `MAX_TEXT` characters is not in the format.
+It differs from the released code in that tags must stand in their order, blocks need no fence, SEARCH is whole lines
+and not the begin of one, an empty REPLACE deletes the lines, and an answer above `MAX_TEXT` characters is not in the
+format. The time of the ratio grows with the square of the length, and with its cube where a text repeats itself, as
+models do: diffs above `LONGEST` characters, or of more than `MOST_WORK` comparisons, are compared by lines, and where
+even that is too much by how often each line stands in them.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import accumulate
 from typing import Any, Literal
 
 from clew.errors import ConfigError, PatchRefused
@@ -28,12 +31,10 @@ from clew.task import Answer, Task
 BAD_FORMAT = -1.0
 LONGEST = 20_000
 MAX_TEXT = 1_000_000
+MOST_WORK = 20_000_000
 
-_TAGGED = re.compile(r"<think>(?P<thought>.*)</think>.*<solution>(?P<solution>.*)</solution>", re.S)
 _TAGS = ("<think>", "</think>", "<solution>", "</solution>")
-_BLOCK = re.compile(
-    r"^### (?P<path>.+)\n<{7} SEARCH\n(?P<search>(?:.*\n)*?)={7}\n(?P<replace>(?:.*\n)*?)>{7} REPLACE$", re.M
-)
+_PATH, _SEARCH, _MIDDLE, _REPLACE = "### ", "<<<<<<< SEARCH", "=======", ">>>>>>> REPLACE"
 
 
 def similarities(predicted: Changes, gold: Changes) -> dict[str, float]:
@@ -59,13 +60,14 @@ def changes_of_reply(reply: str, files: Mapping[str, str]) -> dict[str, tuple[st
     Raises `PatchRefused` for a reply that is not in the format, or whose blocks do not fit.
     """
     wrong = [f"{tag} stands {count} times" for tag in _TAGS if (count := reply.count(tag)) != 1]
-    tagged = _TAGGED.search(reply)
-    if wrong or tagged is None:
+    places = [reply.find(tag) for tag in _TAGS]
+    if wrong or places != sorted(places):
         raise PatchRefused(f"the reply is not in the format: {', '.join(wrong) or 'its tags are out of order'}")
-    if not tagged["thought"].strip():
+    thought, solution = (reply[places[n] + len(_TAGS[n]) : places[n + 1]] for n in (0, 2))
+    if not thought.strip():
         raise PatchRefused("the reply holds no thought")
     changes: dict[str, tuple[str | None, str | None]] = {}
-    for path, search, replace in _BLOCK.findall(tagged["solution"]):
+    for path, search, replace in _blocks(solution):
         if search == replace:
             raise PatchRefused(f"SEARCH and REPLACE are the same for {path!r}")
         before, now = changes.get(path, (files.get(path),) * 2)
@@ -139,7 +141,25 @@ class PatchReward:
 
 
 def _reply(answer: Answer) -> str:
-    return answer.text if _TAGGED.search(answer.text) else written(answer)
+    return answer.text if all(tag in answer.text for tag in _TAGS) else written(answer)
+
+
+def _blocks(text: str) -> Iterator[tuple[str, str, str]]:
+    """The blocks that are whole: path, SEARCH, REPLACE."""
+    lines = lines_of(text)
+    bare = [line.rstrip("\n") for line in lines]
+    at = 0
+    while at + 1 < len(lines):
+        if not (bare[at].startswith(_PATH) and len(bare[at]) > len(_PATH) and bare[at + 1] == _SEARCH):
+            at += 1
+            continue
+        try:
+            middle = bare.index(_MIDDLE, at + 2)
+            end = bare.index(_REPLACE, middle + 1)
+        except ValueError:
+            return  # and none after it ends
+        yield bare[at].removeprefix(_PATH), "".join(lines[at + 2 : middle]), "".join(lines[middle + 1 : end])
+        at = end + 1
 
 
 def _replaced(path: str, text: str | None, search: str, replace: str) -> str:
@@ -166,6 +186,31 @@ def _replaced(path: str, text: str | None, search: str, replace: str) -> str:
 def _ratio(one: str, other: str) -> float:
     if not one or not other:
         return 0.0
-    if max(len(one), len(other)) > LONGEST:
-        return SequenceMatcher(None, one.split("\n"), other.split("\n"), autojunk=False).ratio()
-    return SequenceMatcher(None, one, other, autojunk=False).ratio()
+    if one == other:
+        return 1.0
+    sides: list[tuple[Sequence[str], Sequence[str]]] = [(one.split("\n"), other.split("\n"))]
+    if max(len(one), len(other)) <= LONGEST:
+        sides.insert(0, (one, other))
+    for a, b in sides:
+        if (found := _within_bounds(a, b)) is not None:
+            return found
+    return SequenceMatcher(None, *sides[-1], autojunk=False).quick_ratio()
+
+
+def _within_bounds(a: Sequence[str], b: Sequence[str]) -> float | None:
+    """The ratio of difflib's sequence matcher, or None where it takes more than `MOST_WORK` comparisons."""
+    matcher = SequenceMatcher(None, a, b, autojunk=False)
+    times = Counter(b)
+    upto = [0, *accumulate(1 + times[each] for each in a)]
+    queue, work, matched = [(0, len(a), 0, len(b))], 0, 0
+    while queue:
+        low, high, first, last = queue.pop()
+        work += upto[high] - upto[low]
+        if work > MOST_WORK:
+            return None
+        i, j, size = matcher.find_longest_match(low, high, first, last)
+        if size:
+            matched += size
+            rest = [(low, i, first, j), (i + size, high, j + size, last)]
+            queue += [each for each in rest if each[0] < each[1] and each[2] < each[3]]
+    return 2 * matched / (len(a) + len(b))

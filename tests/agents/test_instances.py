@@ -82,6 +82,14 @@ def test_predictions_come_back(tmp_path: Path) -> None:
     assert set(read_rows(tmp_path / "p.jsonl")[0]) == {"instance_id", "model_name_or_path", "model_patch"}
 
 
+def test_a_row_without_a_patch_is_no_prediction(tmp_path: Path) -> None:
+    write_rows(tmp_path / "p.jsonl", [{"instance_id": "a", "model_patch": None}])
+    assert read_predictions(tmp_path / "p.jsonl") == {"a": ""}
+    write_rows(tmp_path / "p.jsonl", [ROW])
+    with pytest.raises(ConfigError, match="row 1 is no prediction"):
+        read_predictions(tmp_path / "p.jsonl")
+
+
 # Repositories --------------------------------------------------------------------------------------------------------
 
 
@@ -90,6 +98,14 @@ def test_repositories_are_found_below_a_folder(tmp_path: Path, name: str) -> Non
     place = repository(tmp_path / "repos" / name, {"a.py": "1\n"})
     for repo in ("shop/shop", "https://github.com/shop/shop.git", "git@github.com:shop/shop.git"):
         assert find_repository(repo, tmp_path / "repos", tmp_path / "beside", tmp_path / "clones") == place
+
+
+@pytest.mark.parametrize("name", ["shop/shop.git", "shop__shop.git", "shop.git"])
+def test_bare_ones_are_found_below_a_folder(tmp_path: Path, name: str) -> None:
+    made = repository(tmp_path / "made", {"a.py": "1\n"})
+    place = tmp_path / "repos" / name
+    subprocess.run(["git", "clone", "--quiet", "--bare", str(made), str(place)], check=True)
+    assert find_repository("shop/shop", tmp_path / "repos", tmp_path / "beside", tmp_path / "clones") == place
 
 
 def test_a_folder_beside_the_instances_is_one(tmp_path: Path) -> None:
@@ -135,6 +151,6 @@ def test_another_address_is_cloned_once(tmp_path: Path, address: str) -> None:
 
 
 def test_what_cannot_be_cloned_is_told(tmp_path: Path) -> None:
-    with pytest.raises(RepositoryError, match=r"could not be cloned .*--repos DIR"):
+    with pytest.raises(RepositoryError, match=r"cannot be cloned .*--repos DIR"):
         find_repository("http://127.0.0.1:9/shop.git", None, tmp_path, tmp_path / "clones")
     assert not list((tmp_path / "clones").glob("*"))

@@ -116,6 +116,12 @@ def test_branches_that_cannot_be(repo: Path) -> None:
             landing.check_branch(repo, name)
 
 
+def test_who_commits_must_be_known_before_anything_is_paid(repo: Path) -> None:
+    Path(os.environ["GIT_CONFIG_GLOBAL"]).write_text("[user]\n\tuseConfigOnly = true\n")
+    with pytest.raises(RepositoryError, match=r"set user\.name and user\.email"):
+        landing.check_branch(repo, "fix/one")
+
+
 def test_a_patch_on_what_is_not_committed_is_no_commit(repo: Path) -> None:
     write(repo, {"a.py": "one = 111\n"})
     workspace, diff = patched(repo, {"a.py": "one = 11\n"})

@@ -51,7 +51,7 @@ def words(repair: Any = None) -> list[Any]:
         Rule("name the folders that have surely nothing", "```\n```"),
         Rule("name the elements of these files", place),
         Rule("name the places that have to be edited", place),
-        Rule("choose the tests that must not judge", "```\nnone\n```"),
+        Rule("choose the tests that a right fix", "```\nnone\n```"),
         Rule("fix the issue in the code above", repair if repair is not None else Template(edit())),
     ]
 

@@ -64,11 +64,22 @@ def test_what_repairs_nothing_is_not_resolved(clew: Clew, here: Path, repo: Path
         (["make", "--repo", "shop", "--out", "b.jsonl", "--kinds", "known,odd"], "'odd' is unknown"),
         (["make", "--repo", "docs", "--out", "b.jsonl"], "rev-parse"),
         (["make", "--repo", "shop", "--out", "b.jsonl", "--test-cmd", "python3 check.py", *HERE], "only pytest"),
+        (["make", "--repo", "shop", "--out", "b.jsonl", "--sandbox", "podman"], "sandbox='podman' is unknown"),
+        (["make", "--repo", "shop", "--out", "b.jsonl", "--requirement", "none.txt"], "'none.txt' is no file"),
         (["grade", "--instances", "none.jsonl", "--preds", "gold"], "cannot be read"),
+        (["grade", "--instances", "one.jsonl", "--preds", "gold", "--out", "no/g.jsonl"], "no place for a file"),
+        (["grade", "--instances", "one.jsonl", "--preds", "gold", "--repos", "nowhere"], "'nowhere' is no folder"),
+        (["grade", "--instances", "one.jsonl", "--preds", "one.jsonl"], "row 1 is no prediction"),
+        (
+            ["grade", "--instances", "one.jsonl", "--preds", "other.jsonl"],
+            "about none of these instances, but",
+        ),
     ],
 )
 def test_bad_input_is_named(arguments: list[str], said: str, clew: Clew, here: Path) -> None:
     shop(here / "shop", {"src/shop/price.py": f"x = 1 # {WRONG}"})
+    write_rows(here / "one.jsonl", [{"instance_id": "a", "repo": "shop", "base_commit": "HEAD"}])
+    write_rows(here / "other.jsonl", [prediction("b", "nobody", "")])
     result = clew("bugs", *arguments)
     assert result.code == 2 or result.code == 1, result
     assert said in result.err and "Traceback" not in result.err

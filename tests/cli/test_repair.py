@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from clew.testing import Reply, Template
-from tests.graphs.agentless.repositories import git, write
+from tests.graphs.agentless.repositories import git, repository, write
 
 from .conftest import Clew, at, events, process, run_id
 from .repairing import CHECK, FEW, ISSUE, RIGHT, WRONG, edit, mender, shop
@@ -152,6 +152,31 @@ def test_a_fork_tries_another_way_and_lands_nowhere(clew: Clew, repo: Path) -> N
     assert WRONG in (repo / "src/shop/price.py").read_text()
 
 
+def test_what_never_began_leaves_nothing(clew: Clew, here: Path) -> None:
+    bare = repository(here / "bare", {"price.py": "x = 1\n"})
+    with mender() as server:
+        result = clew("repair", "--repo", bare, "--issue", ISSUE, *at(server), *FEW, "--sandbox", "process")
+    assert result.code == 2 and "no tests in Python are found" in result.err
+    assert list((here / ".clew" / "repair").glob("*")) == []
+
+
+def test_without_an_engine_it_is_said_that_there_is_no_boundary(
+    clew: Clew, here: Path, repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
+    monkeypatch.setenv("CLEW_IMAGE", "of/docker:alone")
+    (here / "bugs.jsonl").write_text(
+        "\n".join(json.dumps({"instance_id": f"a-{n}", "repo": str(repo), "base_commit": "HEAD"}) for n in range(2))
+    )
+    many = ("--instances", "bugs.jsonl", "--out", "preds.jsonl", "--test-cmd", "python3 check.py")
+    result = clew("repair", *many, "--proposer", "mutate", "--json")
+    assert result.code == 1, result.err
+    said = [line for line in result.err.splitlines() if "no boundary" in line]
+    assert len(said) == 1 and said[0].startswith("clew: no Docker Engine answers")
+    report = json.loads((Path(result.objects[0]["folder"]) / "report.json").read_text())
+    assert (report["sandbox"], report["image"]) == ("process", None)
+
+
 # Without a model -----------------------------------------------------------------------------------------------------
 
 
@@ -172,11 +197,19 @@ def test_templates_mend_it_in_docker(clew: Clew, repo: Path) -> None:
     assert git(repo, "show", "fix:src/shop/price.py").count("discount / 100") == 1
 
 
+def test_a_test_to_be_mended_that_does_not_fail_is_named(clew: Clew, repo: Path) -> None:
+    ids = ("--failing-test", "tests/test_price.py::test_cheapest")
+    result = clew("repair", "--repo", repo, "--sandbox", "process", *ids)
+    assert result.code == 1 and "No patch was found: none of the tests to be mended fails now" in result.err
+
+
 def test_without_a_failing_test_templates_do_nothing(clew: Clew, repo: Path) -> None:
     path = repo / "src/shop/price.py"
     write(repo, {"src/shop/price.py": path.read_text().replace(WRONG, RIGHT)})
     result = clew("repair", "--repo", repo, "--sandbox", "process")
     assert result.code == 1 and "no test fails" in result.err and result.out == ""
+    assert "  prepared      3 tests" in result.err and "--model NAME" in result.err
+    assert git(repo.parent, "init", "--quiet") == "" and ".clew" not in git(repo.parent, "status", "--porcelain")
 
 
 # Bad input -----------------------------------------------------------------------------------------------------------
@@ -200,7 +233,11 @@ def test_bad_input_is_said_before_anything_begins(clew: Clew, here: Path, repo: 
         (["--repo", repo, *model, "--issue", "x", "--no-tests", "--setup", "make"], "'make' is about tests"),
         (["--repo", repo, "--branch", "main"], "there is a branch 'main' already"),
         (["--repo", repo, "--branch", "a..b"], "'a..b' can be no branch"),
-        (["--repo", repo, "--out", "file"], "is a file: give a folder"),
+        (["--repo", repo, "--out", "file"], "is a file: give another one"),
+        (["--repo", repo, "--out", "file/below"], "is a file: give another one"),
+        (["--repo", repo, "--sandbox", "Docker"], "sandbox='Docker' is unknown: give auto, docker or process"),
+        (["--repo", repo, "--requirement", "none.txt"], "'none.txt' is no file"),
+        (["--repo", repo, *model, "--issue", "bug.html"], "is no file"),
         (["--repo", repo, "--test-cmd", "'"], "is no command"),
         (["--repo", repo, "--repos", here], "--repos is about --instances"),
         (["--instances", "file", "--out", "p.jsonl"], "holds no instance"),

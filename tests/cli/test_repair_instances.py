@@ -65,7 +65,7 @@ def test_every_instance_gets_a_prediction_and_none_sees_the_answer(clew: Clew, h
     assert {each["model_name_or_path"] for each in read_rows(here / "preds.jsonl")} == {"clew-scripted"}
     fine, failing, none = read_rows(here / "preds.report.jsonl")
     assert fine["status"] == "ok" and failing["status"] == "partial" and failing["stop_reason"] == "targets_failing"
-    assert none["status"] == "error" and "is no folder beside" in none["verdict"]
+    assert none["status"] == "error" and "below 'repos', beside the instances or here" in none["verdict"]
     assert "3 instances: 2 with a patch, 1 with one that its tests speak for" in result.out
     # Nothing of what grades is anywhere but in the file that it came in.
     assert "Seen by customer 1" in prompts and "GOLD" not in prompts

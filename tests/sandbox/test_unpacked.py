@@ -13,6 +13,7 @@ import pytest
 from clew.errors import WheelsMissing
 from clew.sandbox import unpacked
 from clew.sandbox.unpacked import unpack
+from clew.sandbox.wheels import Wheel
 from tests.sandbox.wheel_files import wheel
 
 
@@ -73,3 +74,20 @@ def test_what_is_too_big_or_broken_is_refused(tmp_path: Path, monkeypatch: pytes
     broken.write_bytes(made.read_bytes()[:200])
     with pytest.raises(WheelsMissing, match="cannot be unpacked"):
         unpack([broken], tmp_path / "c")
+
+
+@pytest.mark.parametrize("how", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_data_that_cannot_be_unpacked_is_told(how: int, tmp_path: Path) -> None:
+    text = os.urandom(400).hex()
+    for name, place in (("one", "package/data.txt"), ("two", "two-1.0.dist-info/METADATA")):
+        made = tmp_path / f"{name}-1.0-py3-none-any.whl"
+        with zipfile.ZipFile(made, "w", how) as archive:
+            archive.writestr(place, text)
+            start = archive.infolist()[0].header_offset + 30 + len(place)
+        data = bytearray(made.read_bytes())
+        data[start + 9 : start + 200] = b"\xff" * 191
+        made.write_bytes(data)
+        with pytest.raises(WheelsMissing, match="cannot be unpacked"):
+            unpack([made], tmp_path / "out")
+    with pytest.raises(WheelsMissing, match="cannot be read"):
+        Wheel.read(made).requires()

@@ -111,12 +111,18 @@ def test_without_a_network_that_is_said(tmp_path: Path, monkeypatch: pytest.Monk
         "-r /etc/passwd", "--index-url http://evil.example/", "https://evil.example/a.whl", "file:///etc/passwd",
         "./folder", "/etc", "a @ file:///etc/passwd", "a @ git+https://me:secret@evil.example/a", "a\n--pre", "a b", "",
         "a===../../b.whl", "-e .", "a; python_version < '3' --pre", "$(touch x)", "a[b", "a>=",
+        f"a; {'(' * 3000}", "a" * 9999 + " b",
     ],
 )  # fmt: skip
 def test_nothing_but_names_and_versions_reaches_pip(text: str) -> None:
     with pytest.raises(ConfigError) as raised:
         checked_requirement(text)
-    assert "secret" not in str(raised.value)
+    assert "secret" not in str(raised.value) and len(str(raised.value)) < 500
+
+
+@pytest.mark.parametrize("marker", ["os_name ~= 'x'", "'a' ~= 'b'", "platform_version === '#1'", "os_name === 'posix'"])
+def test_a_marker_that_compares_nothing_holds_nowhere(marker: str) -> None:
+    assert not OLD.applies(checked_requirement(f"one; {marker}"))
 
 
 def _new(folder: Path) -> Path:

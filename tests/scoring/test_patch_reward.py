@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from difflib import SequenceMatcher
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +16,7 @@ from clew.scoring.patch_reward import (
     MAX_TEXT,
     GoldPatch,
     PatchReward,
+    _ratio,
     changes_of_reply,
     patch_reward,
     similarities,
@@ -60,6 +63,28 @@ def test_long_diffs_are_compared_by_lines() -> None:
     one, other = (f"{name}\n" * (LONGEST // 2) for name in "ab")
     assert patch_reward({"a": ("", one)}, {"a": ("", one)}) == 1.0
     assert patch_reward({"a": ("", one)}, {"a": ("", other)}) == pytest.approx(2 / (LONGEST + 2))
+
+
+@settings(deadline=None)
+@given(*[st.text(st.sampled_from("ab\n"), max_size=60)] * 2)
+def test_the_ratio_is_that_of_difflib(one: str, other: str) -> None:
+    expected = SequenceMatcher(None, one, other, autojunk=False).ratio() if one and other else 0.0
+    assert _ratio(one, other) == pytest.approx(expected)
+
+
+def test_a_text_that_repeats_itself_ends_the_reward_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clew.scoring.patch_reward.MOST_WORK", 1_000_000)
+    gold = {"a": ("", "a\n" * 3000)}
+    # Character by character these take hours.
+    assert 0 < patch_reward({"a": ("b\n" * 3000, "a\n" * 3000)}, gold) < 1
+    assert patch_reward({"a": ("", "b\n" * 300_000)}, {"a": ("", "a\n" * 300_000)}) < 0.01
+    assert patch_reward({"a": ("", "a\n" * 300_000)}, {"a": ("", "a\nb\n" * 150_000)}) <= 1
+    for loop in ("<think></think><solution>", "<think>x</think><solution>### a.py\n<<<<<<< SEARCH\n=======\n" * 2):
+        with pytest.raises(PatchRefused):
+            changes_of_reply(loop * 2000, FILES)
+    open_ended = "### a.py\n<<<<<<< SEARCH\n=======\n" * 10_000
+    with pytest.raises(PatchRefused, match="no edit"):
+        changes_of_reply(reply(open_ended), FILES)
 
 
 def test_blocks_of_a_reply_become_changes() -> None:

@@ -59,7 +59,13 @@ def in_turn(*texts: str) -> Any:
 
 
 def proposer(server: ScriptedServer, **options: Any) -> ModelProposer:
-    usual = {"candidates": 4, "location_samples": 1, "reproduction_samples": 4, "search": Everything()}
+    usual = {
+        "candidates": 4,
+        "location_samples": 1,
+        "reproduction_samples": 4,
+        "folders_from": 1,
+        "search": Everything(),
+    }
     return ModelProposer(model(server), **{**usual, **options})
 
 
@@ -156,10 +162,14 @@ async def test_every_row_is_what_a_model_was_asked_and_wrote(tmp_path: Path) -> 
         # What only the caller knows.
         outside = repair_rows(journal, "r", resolved={"0.0": False, "0.1": True}, after_gold={}).rows
         by = {row.about["candidate"]: (row.reward, row.judged_by) for row in outside if row.part == "repair"}
-        assert by["0.0"] == (0.0, "caller") and by["0.1"] == (1.0, "caller") and by["0.2"] == (1.0, "tests")
+        assert by["0.0"] == (0.0, "caller") and by["0.1"] == (1.0, "caller")
+        assert by["0.2"] == (0.0, "caller"), "it is the change of 0.0"
         assert not any(row.part == "localisation" for row in outside)
         without = repair_rows(journal, "r", after_gold={}).dropped
-        assert without == {"localisation: no gold patch": 4, "reproduction: did not run after the patch": 2}
+        assert without == {
+            "localisation: no gold patch, or none of a source file": 4,
+            "reproduction: did not run after a patch that is right": 2,
+        }
         with pytest.raises(ConfigError, match="is no patch"):
             repair_rows(journal, "r", gold="none")
         with pytest.raises(RunNotFound):

@@ -7,23 +7,17 @@ goes through the graph's own tests like any other.
 
 from __future__ import annotations
 
-import asyncio
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from hashlib import sha256
-from importlib import resources
 from typing import Any, Literal
 
 from clew.journal import scope
-from clew.sandbox.door import run_command
 from clew.sandbox.types import Execution, Sandbox
 
 from .mutate import Proposal
 from .repository import Workspace
-from .suites import _PYTEST, Suite
+from .suites import PYTEST, Suite, files_of, run_inside, seal_of
 
 Verdict = Literal["pass", "some", "near", "fail", "died"]
 # CPU seconds that an edit has beyond a few times those of the tests without one.
@@ -79,28 +73,14 @@ async def _run(
 ) -> tuple[list[Tried], str]:
     """The verdicts of the first edits, at least one; or why there are none."""
     batch: dict[str, Any] = {
-        "targets": list(targets), "seconds": SECONDS, "memory": suite.limits.memory * 3 // 4,
+        "targets": list(targets), "seconds": SECONDS, "each": suite.test_seconds,
+        "memory": suite.limits.memory * 3 // 4,
         "mutants": [{**_piece(proposal), "near": list(tests)} for proposal, tests in zip(proposals, near, strict=True)],
     }  # fmt: skip
-    files = dict.fromkeys(re.sub("^-", "./-", test.partition("::")[0]) for test in targets)
-    orders: dict[str, Any] = {
-        "setup": [list(command) for command in suite.setup],
-        # Whoever is named first gets the orders.
-        "argv": [*suite.command, "-p", "clew_batch", *_PYTEST, *files], "reports": [],
-        "environment": dict(suite.environment), "python_path": list(suite.python_path), "room": 0, "watch": batch,
-    }  # fmt: skip
-    seal = sha256(json.dumps([workspace.tree, orders], sort_keys=True).encode()).hexdigest()[:16]
-    batch["seal"] = seal
-    folder = f".clew-{seal}"
-    laid = {path: text for path, text in suite.files.items() if workspace.new_path(path) == path}
-    execution = await run_command(
-        sandbox,
-        ["python3", f"{folder}/runner.py"],
-        await asyncio.to_thread(workspace.checkout),
-        files={**laid, **{f"{folder}/{name}": text for name, text in _scripts().items()}},
-        stdin=json.dumps(orders),
-        limits=suite.limits,
-    )
+    # Whoever is named first gets the orders.
+    words = [*suite.command, "-p", "clew_batch", *PYTEST, *files_of(workspace, targets)]
+    seal = seal_of(workspace, suite.to_json(), words, batch)[:16]
+    execution, _ = await run_inside(sandbox, suite, workspace, seal, words, {**batch, "seal": seal})
     return _verdicts(execution, seal, len(proposals))
 
 
@@ -146,10 +126,3 @@ def _alike(one: bytes, other: bytes) -> int:
 def _within(data: bytes, at: int) -> bool:
     """Whether a place is inside of a character of UTF-8."""
     return at < len(data) and data[at] & 0xC0 == 0x80
-
-
-@cache
-def _scripts() -> dict[str, str]:
-    folder = resources.files("clew.graphs.agentless") / "inside"
-    names = {"runner.py": "runner.py", "clew_watch.py": "watch.py", "clew_batch.py": "batch.py"}
-    return {name: (folder / file).read_text(encoding="utf-8") for name, file in names.items()}

@@ -1,19 +1,28 @@
-"""The code that a model is shown: the lines around its locations, cut to what fits into the prompt."""
+"""The code that a model is shown: the lines around its locations, cut to what fits into the prompt.
+
+Differs from the released code, which shows these lines alone: who is to write a fix also sees in what they stand, and
+how an object of their class is made.
+"""
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from clew.graphs.agentless.matching import bare, split
-from clew.graphs.agentless.types import Location, Span
+from clew.graphs.agentless.types import Location, Outline, Span, Symbol
 from clew.models.tokens import estimate
 
-GAP = "..."
-
 Count = Callable[[str], int]
+
+_CONSTRUCTORS = ("__init__", "constructor")
+_OPENS = re.compile(r"(?::[ \t]*(?:#.*)?|\{[ \t]*(?://.*)?)\r?\n?$")
+_ATTRIBUTE = re.compile(r"[ \t]*(?:self|this)\.\w+(?:[ \t]*:[^=]+)?[ \t]*=(?!=)")
+# A head of a definition has at most so many lines; a constructor of more lines is shown by those that bind attributes.
+_HEAD, _SHORT, _ATTRIBUTES = 10, 30, 40
 
 
 @dataclass(frozen=True)
@@ -26,7 +35,7 @@ class Context:
     events: tuple[dict[str, Any], ...] = ()
 
 
-def spans_of(locations: Sequence[Location], texts: Mapping[str, str], window: int = 10) -> tuple[Span, ...]:
+def spans_of(locations: Sequence[Location | Span], texts: Mapping[str, str], window: int = 10) -> tuple[Span, ...]:
     """The lines of the locations with `window` lines on either side, clipped to the file; what overlaps or touches is
     one span. Files in the order of their first locations, spans in that of their lines."""
     by_path: dict[str, list[tuple[int, int]]] = {}
@@ -48,7 +57,7 @@ def spans_of(locations: Sequence[Location], texts: Mapping[str, str], window: in
 
 
 def render(spans: Sequence[Span], texts: Mapping[str, str], *, numbered: bool = False) -> str:
-    """The lines of `spans` under a heading with the path of each file; a line `...` stands for what is left out.
+    """The lines of `spans` under a heading with the path of each file; `... lines 3-9 left out` stands for a gap.
     `numbered` lines begin with their numbers, which is right for asking where, not for copying into SEARCH."""
     parts: list[str] = []
     for path in dict.fromkeys(span.path for span in spans):
@@ -56,13 +65,71 @@ def render(spans: Sequence[Span], texts: Mapping[str, str], *, numbered: bool = 
         parts.append(f"### {path}")
         shown = 0
         for span in (span for span in spans if span.path == path):
-            parts += [GAP] if span.start > shown + 1 else []
+            parts += _gap(shown + 1, span.start - 1)
             for number in range(span.start, min(span.end, len(lines)) + 1):
                 parts.append(f"{number:>5}| " * numbered + bare(lines[number - 1]))
             shown = span.end
-        parts += [GAP] if shown < len(lines) else []
-        parts.append("")
+        parts += [*_gap(shown + 1, len(lines)), ""]
     return "\n".join(parts)
+
+
+def _gap(first: int, last: int) -> list[str]:
+    """The line that stands for lines of the file; it cannot be mistaken for a body of `...`."""
+    return [f"... line{f's {first}-{last}' if last > first else f' {first}'} left out"] if last >= first else []
+
+
+def surroundings(
+    spans: Sequence[Span], locations: Sequence[Location], outlines: Mapping[str, Outline], texts: Mapping[str, str]
+) -> tuple[Span, ...]:
+    """Lines to read beside `spans`: the heads of the definitions that a span begins within, and the constructors of
+    the classes that have a location in one of their methods: whole ones of at most 30 lines, of longer ones the head
+    and the lines that bind attributes."""
+    found: list[Span] = []
+    for path in dict.fromkeys(span.path for span in spans if span.path in outlines):
+        symbols, lines = outlines[path].symbols, split(texts[path])
+        begins = [span.start for span in spans if span.path == path]
+        places = [place for place in locations if place.path == path]
+        around = [each for each in symbols if any(each.start < start <= each.end for start in begins)]
+        within = [each for each in symbols if any(each.start <= at.end and at.start <= each.end for at in places)]
+        classes = {each.qualname.rpartition(".")[0] for each in within if each.kind == "method"}
+        parts = [_head(symbol, lines) for symbol in around]
+        for symbol in symbols:
+            owner = symbol.qualname.rpartition(".")[0]
+            if owner in classes and symbol.name in (*_CONSTRUCTORS, owner.rpartition(".")[2]):
+                parts += _constructor(symbol, lines)
+        found += [Span(path=path, start=start, end=end) for start, end in parts]
+    return tuple(found)
+
+
+def _head(symbol: Symbol, lines: Sequence[str]) -> tuple[int, int]:
+    """The first lines of a definition, up to where its body begins; the first line of one without a body."""
+    if symbol.kind != "variable":
+        for number in range(symbol.start, min(symbol.end, symbol.start + _HEAD - 1, len(lines)) + 1):
+            if _OPENS.search(lines[number - 1]):
+                return symbol.start, number
+    return symbol.start, symbol.start
+
+
+def _constructor(symbol: Symbol, lines: Sequence[str]) -> Iterator[tuple[int, int]]:
+    if symbol.end - symbol.start < _SHORT:
+        yield symbol.start, symbol.end
+        return
+    yield _head(symbol, lines)
+    inside = range(symbol.start, min(symbol.end, len(lines)) + 1)
+    yield from [(number, number) for number in inside if _ATTRIBUTE.match(lines[number - 1])][:_ATTRIBUTES]
+
+
+def without(place: Location, spans: Sequence[Span]) -> Iterator[Span]:
+    """The lines of a place that are in none of `spans`, which are in order."""
+    start = place.start
+    for span in spans:
+        if span.path != place.path or span.end < place.start or span.start > place.end:
+            continue
+        if start < span.start:
+            yield Span(path=place.path, start=start, end=span.start - 1)
+        start = max(start, span.end + 1)
+    if start <= place.end:
+        yield Span(path=place.path, start=start, end=place.end)
 
 
 def most_that_fit(texts: Sequence[str], limit: int, count: Count = estimate) -> int:

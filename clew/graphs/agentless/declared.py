@@ -30,6 +30,8 @@ _TEST_FILES = re.compile(
 _DEV_FILES = re.compile(
     r"(?:requirements?/)?(?:requirements[-_.])?dev(?:el|elopment)?(?:[-_.]requirements)?\.(?:txt|in)"
 )
+# Keys with many dots take the square of their number of seconds.
+_LONGEST_LINE = 10_000
 _VERSION = re.compile(r"""^__version__\s*(?::\s*\w+\s*)?=\s*['"]([^'"\n]+)['"]""", re.MULTILINE)
 _TAG = re.compile(r"(?:.*?[-_/])?v?(\d+(?:[.]\d+)*(?:(?:a|b|rc|\.post|\.dev)\d+)?)")
 # Tools that look at code or publish it. No test imports them.
@@ -106,8 +108,12 @@ class _Reader:
             return ""
 
     def _toml(self, path: str) -> Mapping[str, Any]:
+        text = self.text(path)
+        if max(map(len, text.splitlines()), default=0) > _LONGEST_LINE:
+            self.notes.append(f"{path} has a line of more than {_LONGEST_LINE} characters")
+            return {}
         try:
-            return tomllib.loads(self.text(path))
+            return tomllib.loads(text)
         except (tomllib.TOMLDecodeError, RecursionError) as error:
             self.notes.append(f"{path} is no TOML: {str(error)[:100]}")
             return {}

@@ -8,8 +8,9 @@ location sets are one, and empty ones none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 
 from clew.errors import ConfigError
 from clew.graphs.base import State, check_limits
@@ -21,14 +22,17 @@ from clew.tools.output import neutralise
 
 from .asking import CONTEXT_LIMIT, Asker, Event, Material, Prompt, keys, prompt_of, with_complaint
 from .context import assemble, render, spans_of
-from .evidence import Evidence, tests_block
+from .evidence import Evidence, telling, tests_block
 from .job import Job, flagged, happened, told
 from .locations import Places, find_places, parse_mentions
 from .matching import bare, split
+from .skeleton import with_lines, without_noise
+from .syntax import KEPT_OF_LONG, LONG_VARIABLE
 from .types import Location
 
 _FORM = """\
-Answer with one block. In it, write the path of a file, and below it a line for each element of that file, as one of
+Begin your answer with one block. In it, write the path of a file, and below it a line for each element of that file, \
+as one of
 
 class: Name
 function: name
@@ -40,8 +44,7 @@ Your step: name the elements of these files that have to be looked at to resolve
 that one must read to know how.
 
 The files are shown without the bodies of their functions. Choose what matters most; a class stands for all of its \
-methods, so name methods where only some of them matter. A struct, interface, trait, enum or impl is a class, and a \
-method is a function with the name of its class before it, in every language.
+methods, so name methods where only some of them matter. A method is a function with the name of its class before it.
 
 {_FORM}
 
@@ -49,19 +52,26 @@ as here, and nothing else:
 
 ```
 path/to/first.ext
-class: Parser
-function: Parser.read
-function: load_all
+class: ExampleClass
+function: OtherExample.example_method
+function: example_function
 
 path/to/second.ext
-variable: DEFAULT_LIMIT
+variable: EXAMPLE_NAME
 ```"""
+
+NOT_PYTHON = """
+
+A struct, interface, trait, enum or impl is a class."""
+_PLAIN = ("python", None)
 
 LOCATIONS = f"""\
 Your step: name the places that have to be edited to resolve the issue.
 
-Lines are shown with their numbers; "..." stands for lines that are left out. Name every place \
-that a fix must touch, the cause first, and no more. Name lines where you know them, else the function or class.
+Lines are shown with their numbers. Name every place that a fix must touch, the cause first, and no more; a place that \
+looks alike and has the same flaw is one of them. Name lines where you know them, else the function or class; for code \
+that is new name the function or class that will hold it, or the line that it goes next to. Who writes the fix sees \
+these places alone, with some lines around them: name the function with its lines where one must see all of it.
 
 {_FORM}
 line: 12
@@ -71,7 +81,7 @@ as here, with nothing else in the block:
 
 ```
 path/to/first.ext
-function: Parser.read
+function: ExampleClass.example_method
 line: 57
 
 path/to/second.ext
@@ -92,6 +102,8 @@ class Options:
     top_n                   files of each list that vote, and files whose skeletons are shown
     file_list               most files that the model may name
     top_chunks              chunks that retrieval looks at
+    folders_from            source files from which on the model is asked for folders that retrieval leaves out; the
+                            released code always asks, as 1 does
     element_tries           most tries at elements, and at locations; from the second one on at temperature 1
     location_samples        answers about edit locations, each a location set
     location_temperature    of these answers
@@ -103,6 +115,7 @@ class Options:
     top_n: int = 3
     file_list: int = 5
     top_chunks: int = 100
+    folders_from: int = 100
     element_tries: int = 5
     location_samples: int = 4
     location_temperature: float = 0.8
@@ -126,10 +139,13 @@ class Options:
 # Elements --------------------------------------------------------------------------------------------------------
 
 
-def skeletons_within(job: Job, paths: Sequence[str], room: int) -> Material:
-    """The skeletons of `paths` in at most `room` tokens. The last file is left out first; a single one that is too long
-    loses its end."""
-    parts = {path: f"### {path}\n{_skeleton(job, path)}" for path in paths}
+def skeletons_within(
+    job: Job, paths: Sequence[str], room: int, *, issue: str = "", searched: Sequence[str] = ()
+) -> Material:
+    """The skeletons of `paths` in at most `room` tokens, in long literals with the lines that hold words of the
+    `issue`; with a word about files that were `searched` for. The last file is left out first; a single one that is
+    too long loses its end."""
+    parts = {path: f"### {path}\n{_SEARCHED * (path in searched)}{_skeleton(job, path, issue)}" for path in paths}
     events: list[Event] = []
     kept = list(parts)
     while len(kept) > 1 and sum(estimate(parts[path]) for path in kept) > room:
@@ -145,16 +161,27 @@ def skeletons_within(job: Job, paths: Sequence[str], room: int) -> Material:
 
 
 _WITHOUT_DEFINITIONS = 200
+_SEARCHED = "(found by a search; it may have nothing to do with the issue)\n"
 
 
-def _skeleton(job: Job, path: str) -> str:
+def _skeleton(job: Job, path: str, issue: str) -> str:
     """A file without definitions is shown by its first lines, with numbers, so that these can be named."""
     text = job.structure.skeleton(path)
-    if text.strip() or path not in job.texts:
+    if path not in job.texts:
         return text
+    if text.strip():
+        lines = list(map(bare, split(job.texts[path])))
+        numbers = [telling(issue, lines, first, last, KEPT_OF_LONG) for first, last in _literals(job, path)]
+        return without_noise(with_lines(text, [[lines[number - 1] for number in each] for each in numbers]))
     lines = [f"{number:>5}| {bare(line)}" for number, line in enumerate(split(job.texts.get(path, "")), start=1)]
     more = ["..."] if len(lines) > _WITHOUT_DEFINITIONS else []
     return "\n".join(["(no definitions; name lines as `line: 12`)", *lines[:_WITHOUT_DEFINITIONS], *more, ""])
+
+
+def _literals(job: Job, path: str) -> list[tuple[int, int]]:
+    """The first and last lines of the variables that a skeleton cuts."""
+    lines = {(each.start, each.end) for each in job.structure.outlines[path].symbols if each.kind == "variable"}
+    return sorted((first, last) for first, last in lines if last - first >= LONG_VARIABLE)
 
 
 @dataclass(frozen=True)
@@ -166,14 +193,21 @@ class ElementStage:
     options: Options
 
     async def run(self, job: Job, state: State) -> State:
-        paths = _readable(job, state["files"])[: self.options.top_n]
+        readable = _readable(job, state["files"])
+        left = [path for path in state["files"] if path not in readable]
+        state = happened(state, *({"kind": "file_not_shown", "path": path, "why": _WHY_NOT} for path in left))
+        paths = readable[: self.options.top_n]
         if not paths:
             return {**flagged(state, "no_elements"), "elements": []}
         task = Task.model_validate(state["task"])
         tests = tests_block(job, state)
+        step = ELEMENTS + NOT_PYTHON * any(job.structure.outlines[path].language not in _PLAIN for path in paths)
+
+        def skeletons(room: int) -> Material:
+            return skeletons_within(job, paths, room, issue=task.prompt, searched=state.get("searched", ()))
 
         def build(room: int) -> Prompt:
-            return prompt_of(task, ELEMENTS, room, "FILES", lambda left: skeletons_within(job, paths, left), tests)
+            return prompt_of(task, step, room, "FILES", skeletons, tests)
 
         found, state = await _Trying(self.asker, job, "elements", tuple(paths), self.options.element_tries).run(
             state, build, max_tokens=self.options.element_tokens
@@ -199,10 +233,11 @@ class LocationStage:
     async def run(self, job: Job, state: State) -> State:
         paths = _readable(job, state["files"])[: self.options.top_n]
         elements = [Location.model_validate(place) for place in state["elements"]]
+        task = Task.model_validate(state["task"])
         shown = self._shown(job, paths, elements, Evidence.model_validate(state.get("evidence") or {}))
         if not shown:
             return {**flagged(state, "no_locations"), "sets": []}
-        task = Task.model_validate(state["task"])
+        shown = tuple(part for place in shown for part in _parts(job, place, task.prompt))
         tests = tests_block(job, state)
 
         def build(room: int) -> Prompt:
@@ -257,10 +292,26 @@ def _distinct(found: Sequence[Sequence[Location]], state: State) -> tuple[list[t
     return list(sets.values()), state
 
 
+_WHY_NOT = "it is empty, or no text in UTF-8"
+
+
 def _readable(job: Job, paths: Sequence[str]) -> list[str]:
     """The files of `paths` that can be shown and hold a line."""
     outlines = job.structure.outlines
     return [path for path in paths if path in outlines and outlines[path].lines and job.texts.get(path)]
+
+
+_LONG_LITERAL = 100
+
+
+def _parts(job: Job, place: Location, issue: str) -> Iterator[Location]:
+    """A place; of a literal of very many lines its first and last ones, and those that hold words of the issue."""
+    if place.kind != "variable" or place.end - place.start < _LONG_LITERAL:
+        yield place
+        return
+    lines = list(map(bare, split(job.texts[place.path])))
+    numbers = [place.start, *telling(issue, lines, place.start, place.end, 1), place.end]
+    yield from (place.model_copy(update={"start": number, "end": number}) for number in numbers)
 
 
 def _whole(job: Job, path: str) -> Location:
@@ -291,7 +342,7 @@ class _Trying:
         n: int = 1,
         temperature: float = 0.0,
     ) -> tuple[list[Places], State]:
-        complaint = ""
+        complaint, build = "", cache(build)
         for number in range(1, self.tries + 1):
 
             def build_again(room: int, complaint: str = complaint) -> Prompt:

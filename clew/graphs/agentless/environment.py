@@ -183,10 +183,10 @@ def _suite(
     if any(_TEST_FILE.search(path) for path in workspace.paths()):
         return Suite.of("python3 -m pytest", (), setup, **more)
     found = next((name for name in _OTHERS if name in workspace.entries), None)
-    example = f" (for {found}: --test-cmd {_OTHERS[found][0]!r} --reports {_OTHERS[found][1]!r})" if found else ""
+    example = f" (for {found}: --test-cmd {_OTHERS[found][0]!r} --report-glob {_OTHERS[found][1]!r})" if found else ""
     raise ConfigError(
         "no tests in Python are found here, and how to run others is not guessed: say it with --test-cmd, and give with"
-        f" --image an image that has what they need{example}"
+        f" --image an image that has what they need{example}; or take a patch that no test has tried, with --no-tests"
     )
 
 

@@ -127,16 +127,35 @@ def direct_evidence(
 def by_words(text: str, outlines: Mapping[str, Outline]) -> tuple[str, ...]:
     """The files that share a word with `text` in their paths or the names of their definitions, those with the rarest
     such words first: what is left when nobody names a file."""
+    said = {path: " ".join([path, *(symbol.name for symbol in each.symbols)]) for path, each in outlines.items()}
+    return by_shared_words(text, said)
+
+
+def by_shared_words(text: str, said: Mapping[str, str]) -> tuple[str, ...]:
+    """The keys of the texts `said` that share a word with `text`, those with the rarest such words first."""
     words = {word for word in _parts(text[:MOST]) if len(word) > 2}
-    held = {
-        path: sorted(words.intersection(_parts(" ".join([path, *(symbol.name for symbol in outline.symbols)]))))
-        for path, outline in outlines.items()
-    }
-    files = Counter(word for each in held.values() for word in each)
-    score = {path: sum(log(1 + len(held) / files[word]) for word in each) for path, each in held.items() if each}
-    return tuple(sorted(score, key=lambda path: (-score[path], path)))
+    held = {key: sorted(words.intersection(_parts(each))) for key, each in said.items()}
+    often = Counter(word for each in held.values() for word in each)
+    score = {key: sum(log(1 + len(held) / often[word]) for word in each) for key, each in held.items() if each}
+    return tuple(sorted(score, key=lambda key: (-score[key], key)))
 
 
+_MOST_TELLING = 8
+
+
+def telling(text: str, lines: Sequence[str], first: int, last: int, edge: int) -> list[int]:
+    """The numbers, from 1, of the few lines in the middle of `first` to `last` (less `edge` lines at either end) that
+    share the rarest words with `text`. Letters count as they are; short words in small letters do not count."""
+    words = {word for word in _WORD.findall(text[:MOST]) if len(word) > 3 or not word.islower()}
+    numbers = range(first + edge, min(last - edge, len(lines)) + 1)
+    held = {number: words.intersection(_WORD.findall(lines[number - 1])) for number in numbers}
+    often = Counter(word for each in held.values() for word in each)
+    score = {number: sum(log(1 + len(held) / often[word]) for word in sorted(each)) for number, each in held.items()}
+    best = sorted((number for number in numbers if held[number]), key=lambda number: (-score[number], number))
+    return sorted(best[:_MOST_TELLING])
+
+
+_WORD = re.compile(r"[^\W\d_]\w+")
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d{2,}")
 
 

@@ -181,7 +181,7 @@ class _Agentless:
         targets = len(self.job.targets_of(Tests.model_validate(state["base"])))
         reproduced = chosen.reproduction == "passed"
         enough = targets if self.job.targets else min(targets, 0 if reproduced else 1)
-        failures = chosen.regression is not None and chosen.regression.failed + chosen.regression.error
+        failures = chosen.regression is not None and chosen.regression.lost
         found = {
             "regression_failures": bool(failures),
             "targets_failing": chosen.fixed < enough and chosen.regression is not None,

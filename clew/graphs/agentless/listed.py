@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from clew.errors import ConfigError
 from clew.sandbox.wheels import checked_requirement
 
-_DEEPEST = 5
+_MOST_FILES = 50
 MOST_LINES = 5000
 _INCLUDE = re.compile(r"(?:-r\s*|--requirement[\s=]+)(\S+)")
 
@@ -25,21 +25,21 @@ class Listed:
 
 def listed_in(text: str, path: str, read: Callable[[str], str | None]) -> Listed:
     """The requirements in `text`, which is that of the file `path` ("" for none). `read` gives the text of a file of
-    the same repository, None for no file of it: `-r` reaches no other. Options, addresses and paths are left out with
-    a note; the project itself (`-e .`) without one."""
+    the same repository, None for no file of it: `-r` reaches no other, and each of them once. Options, addresses and
+    paths are left out with a note; the project itself (`-e .`) without one."""
     found = Listed()
-    _read(text, path, read, found, 0)
+    _read(text, path, read, found, {path})
     return found
 
 
-def _read(text: str, path: str, read: Callable[[str], str | None], found: Listed, depth: int) -> None:
+def _read(text: str, path: str, read: Callable[[str], str | None], found: Listed, seen: set[str]) -> None:
     for line in re.sub(r"\\\n", " ", text).splitlines()[:MOST_LINES]:
         line = re.sub(r"(?:^|\s)#.*", "", line).strip()
         if not line or re.fullmatch(r"(?:(?:-e|--editable)\s*)?\.(?:\[[^\]]*\])?/?", line):
             continue
         include = _INCLUDE.fullmatch(line)
         if include is not None and path:
-            _include(include[1], path, read, found, depth)
+            _include(include[1], path, read, found, seen)
             continue
         try:
             need = re.sub(r"\s--(?:hash|config-settings?|global-option)[\s=].*", "", line).strip()
@@ -51,7 +51,7 @@ def _read(text: str, path: str, read: Callable[[str], str | None], found: Listed
         found.needs.append(need)
 
 
-def _include(name: str, path: str, read: Callable[[str], str | None], found: Listed, depth: int) -> None:
+def _include(name: str, path: str, read: Callable[[str], str | None], found: Listed, seen: set[str]) -> None:
     parts: list[str] = []
     for part in (PurePosixPath(path).parent / name).parts:
         if part == "..":
@@ -62,11 +62,14 @@ def _include(name: str, path: str, read: Callable[[str], str | None], found: Lis
         else:
             parts.append(part)
     inside = "/".join(parts)
-    text = None if inside.startswith("/") or depth >= _DEEPEST else read(inside)
+    if inside in seen:
+        return
+    seen.add(inside)
+    text = None if inside.startswith("/") or len(seen) > _MOST_FILES else read(inside)
     if text is None:
         found.notes.append(f"{_shown(name)!r}, which {path} includes, was left out: it is no file of the repository")
         return
-    _read(text, inside, read, found, depth + 1)
+    _read(text, inside, read, found, seen)
 
 
 def _shown(line: str) -> str:

@@ -2,7 +2,8 @@
 
 Specification of Agentless, section 2, stages 1a to 1d. Differs from the released code: what the issue quotes (stack
 traces, paths, names; `evidence`) is a third list of votes, and retrieval may be missing. Folders that the model calls
-irrelevant are only left out of retrieval where neither the model's own list nor the issue names a file in them.
+irrelevant are only left out of retrieval where neither the model's own list nor the issue names a file in them, and a
+small repository is searched whole. Only the model itself may name a stub (`a.pyi`) beside its module.
 
 Each of the three lists votes with its first `top_n` files. Files are ordered by votes, then by who named them first:
 the model, the issue itself, retrieval. So what the issue quotes puts a file of another list first, and what it alone
@@ -12,7 +13,7 @@ names stands behind the model's files and pushes none of them out.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any, Protocol
@@ -26,20 +27,20 @@ from clew.task import Task
 from clew.tools.output import neutralise
 
 from .asking import INTRODUCTION, Asker, Material, Prompt, keys, prompt_of
-from .elements import COMPLAINT, ELEMENTS, LOCATIONS, ElementStage, LocationStage, Options
+from .elements import COMPLAINT, ELEMENTS, LOCATIONS, NOT_PYTHON, ElementStage, LocationStage, Options
 from .evidence import by_words, evidence_of, tests_block
 from .job import Job, flagged, happened, told
 from .locations import outside_of, parse_files, parse_folders
 from .tree import rendered_tree
 
 FILES = """\
-Your step: name the files that have to be changed to resolve the issue.
+Your step: name the files that have to be changed to resolve the issue, and those that one must read to make the change.
 
-Choose at most {most} source files from the tree above, the most important one first. Give full paths from the top of \
-the repository, as the tree shows them. Name files that exist; if a new file is needed, name those that will use it. \
-Tests are not shown and are not to be named.
+Choose from the tree above at most {most} source files, the most important one first; often one is enough. Give full \
+paths from the top of the repository, as the tree shows them. Name files that exist; if a new file is needed, name \
+those that will use it. Tests are not shown and are not to be named.
 
-Answer with one block that holds one path on each line and nothing else, as here:
+Begin your answer with one block that holds one path on each line and nothing else, as here:
 
 ```
 path/to/first.ext
@@ -52,8 +53,8 @@ Your step: name the folders that have surely nothing to do with the issue, so th
 Choose from the tree above. A folder that may hold code to change or to look at must not be named: when in doubt, \
 leave it out of your list. Naming a folder names everything below it.
 
-Answer with one block that holds one full folder path on each line, each with a slash at its end, and nothing else, as \
-here. The block may be empty.
+Begin your answer with one block that holds one full folder path on each line, each with a slash at its end, and \
+nothing else, as here. The block may be empty.
 
 ```
 path/to/folder/
@@ -94,9 +95,14 @@ def tree_within(paths: Sequence[str], room: int) -> Material:
     return Material(text + "(Folders with a number in brackets are shown without what is in them.)\n", (event,))
 
 
+def _without_stubs(paths: Iterable[str], job: Job) -> tuple[str, ...]:
+    return tuple(path for path in paths if not path.endswith(".pyi") or path[:-1] not in job.structure.outlines)
+
+
 @dataclass(frozen=True)
 class FileStage:
-    """The phase "files": `state["files"]`, at most three times `top_n` paths, the best first.
+    """The phase "files": `state["files"]`, at most three times `top_n` paths, the best first; `state["searched"]` are
+    those of them that retrieval or words alone speak for.
 
     Flags: `no_known_file` (the model named none that exists), `no_retrieval`, `retrieval_failed`, `no_hits`,
     `files_by_words` (nobody named a file: those that share most words with the issue are taken).
@@ -110,14 +116,16 @@ class FileStage:
         task = Task.model_validate(state["task"])
         found = await asyncio.to_thread(evidence_of, job, state)
         named, state = await self.named(job, task, state)
-        retrieved, state = await self.retrieved(job, task, [*named, *found.files], state)
-        files = by_votes(named, found.files, retrieved, top=self.options.top_n)
+        quoted = _without_stubs(found.files, job)
+        retrieved, state = await self.retrieved(job, task, [*named, *quoted], state)
+        files = by_votes(named, quoted, retrieved, top=self.options.top_n)
         if not files:
             files = by_words(task.prompt, job.structure.outlines)[: self.options.top_n]
             state = flagged(state, "files_by_words")
-        lists = {"model": named, "evidence": found.files, "retrieval": retrieved}
+        lists = {"model": named, "evidence": quoted, "retrieval": retrieved}
         told("files", files=files, votes={name: paths[: self.options.top_n] for name, paths in lists.items()})
-        return {**state, "files": list(files), "evidence": found.model_dump(mode="json")}
+        searched = [path for path in files if path not in (*named, *quoted)]
+        return {**state, "files": list(files), "searched": searched, "evidence": found.model_dump(mode="json")}
 
     async def named(self, job: Job, task: Task, state: State) -> tuple[tuple[str, ...], State]:
         """1a, FILES-LLM."""
@@ -155,7 +163,7 @@ class FileStage:
                 raise
             told("retrieval", error=f"{type(error).__name__}: {error}")
             return (), flagged(state, "retrieval_failed")
-        known = tuple(dict.fromkeys(path for path in hits if path in job.structure.outlines))
+        known = _without_stubs(dict.fromkeys(path for path in hits if path in job.structure.outlines), job)
         told("retrieval", files=known[:20], searched=len(paths), folders=folders)
         return known, state if known else flagged(state, "no_hits")
 
@@ -165,6 +173,9 @@ class FileStage:
         """The files outside of the folders that do not matter, and these."""
         paths, tests = tuple(job.structure.outlines), tests_block(job, state)
         if not any("/" in path for path in paths):
+            return paths, (), state
+        if len(paths) < self.options.folders_from:
+            told("folders", folders=(), kept=(), effects=(), skipped=f"{len(paths)} files are few")
             return paths, (), state
         replies, state = await self.asker.ask(
             state,
@@ -221,7 +232,7 @@ class Localiser:
     def fingerprint(self) -> dict[str, Any]:
         """What decides the places: the model, prompts by hash, options, whether files are retrieved as well."""
         prompts = {"introduction": INTRODUCTION, "files": FILES, "folders": FOLDERS}
-        prompts |= {"elements": ELEMENTS, "locations": LOCATIONS, "complaint": COMPLAINT}
+        prompts |= {"elements": ELEMENTS + NOT_PYTHON, "locations": LOCATIONS, "complaint": COMPLAINT}
         return {
             "model": self.model.fingerprint(),
             "prompts": prompt_hashes(**prompts),

@@ -7,6 +7,7 @@ quoted, numbered, indented or explained; what cannot be found is told as an even
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -32,8 +33,10 @@ _KINDS: Mapping[str, MentionKind] = {
 }
 _ELEMENT = re.compile(rf"[*_`]{{0,3}}(?:async )?({'|'.join(_KINDS)})(?:es|s)?[*_`]{{0,3}}\s*(?:[:=]|\s)\s*(.*)", re.I)
 _LINES = re.compile(r"(\d{1,9})(?:\s*(?:-|–|—|to|\.\.)\s*(\d{1,9}))?")
+_LIST = re.compile(r"(?:[\d\s\[,;&*`\"'–—-]|\.\.|to\b|and\b|lines?\b|L(?=\d))*", re.I)
 _NAME = re.compile(r"[^\W\d][\w$]*(?:(?:\.|::|#|->)~?[^\W\d][\w$]*)*")
 _ARGUMENTS, _MARK = re.compile(r"\([^()]*\)"), "\x01"
+_CALLED = re.compile(rf"({_NAME.pattern})\s*{_MARK}")
 _WORDS = frozenset(
     {"async", "await", "class", "const", "def", "fn", "func", "function", "private", "protected", "public", "static"}
     | {"struct", "the"}
@@ -52,14 +55,6 @@ class FileList:
 
     paths: tuple[str, ...]
     unknown: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """Files, the best first. `flags`: "no_known_file" when the model named none, "no_hits" when retrieval had none."""
-
-    paths: tuple[str, ...]
-    flags: tuple[str, ...] = ()
 
 
 def parse_files(text: str, known: Collection[str]) -> FileList:
@@ -99,16 +94,6 @@ def outside_of(folders: Sequence[str], paths: Sequence[str]) -> tuple[str, ...]:
     return tuple(path for path in paths if not path.startswith(heads)) or tuple(paths)
 
 
-def combined(named: Sequence[str], retrieved: Sequence[str], top: int = 3) -> Chosen:
-    """The first `top` files that the model named and the first `top` of retrieval: those of both before the others,
-    then by which came first, the model's before retrieval's (at most 2 * `top`)."""
-    first = [*dict.fromkeys(named)][:top]
-    second = [*dict.fromkeys(retrieved)][:top]
-    order = dict.fromkeys([*first, *second])
-    flags = [flag for flag, paths in (("no_known_file", first), ("no_hits", second)) if not paths]
-    return Chosen(tuple(sorted(order, key=lambda path: path not in first or path not in second)), tuple(flags))
-
-
 class _Index:
     def __init__(self, known: Collection[str]) -> None:
         self.known = dict.fromkeys(known)
@@ -140,7 +125,7 @@ def _words(line: str) -> list[str]:
 
 
 def _written(text: str) -> list[str]:
-    return [bare(line) for line in split(text[:_MOST]) if not _FENCE.match(line)]
+    return _plain([bare(line) for line in split(text[:_MOST]) if not _FENCE.match(line)])
 
 
 def _fenced(text: str) -> list[str]:
@@ -152,7 +137,31 @@ def _fenced(text: str) -> list[str]:
             inside = not inside
         elif inside:
             found.append(bare(line))
-    return found
+    return _plain(found)
+
+
+def _plain(lines: list[str]) -> list[str]:
+    """The lines; of an answer in JSON its keys and values, a line each, as the form asked for would have them."""
+    text = "\n".join(lines).strip()
+    if not text.startswith(("{", "[")):
+        return lines
+    try:
+        return list(_flat(json.loads(text)))
+    except (ValueError, RecursionError):
+        return lines
+
+
+def _flat(said: object, kind: str = "") -> Iterator[str]:
+    if isinstance(said, dict):
+        for key, inner in said.items():
+            named = _ELEMENT.fullmatch(f"{key}:") is not None
+            yield from () if named else (key,)
+            yield from _flat(inner, key if named else kind)
+    elif isinstance(said, list):
+        for each in said:
+            yield from _flat(each, kind)
+    elif isinstance(said, str | int):
+        yield f"{kind}: {said}" if kind and not _ELEMENT.fullmatch(str(said)) else str(said)
 
 
 # Definitions and lines -------------------------------------------------------------------------------------------
@@ -214,14 +223,16 @@ def _mentions(lines: Sequence[str], index: _Index) -> Mentions:
 
 def _names(kind: MentionKind, said: str) -> Iterator[str]:
     if kind == "line":
-        for first, last in _LINES.findall(said):
+        # Numbers in what is said about the lines, such as the code that stands there, are none of lines.
+        numbers = _LIST.match(said)
+        for first, last in _LINES.findall(numbers[0] if numbers else "") or _LINES.findall(said)[:1]:
             yield f"{first}-{last}" if last else first
         return
     # With its arguments marked, a name can be told from the words before it: `public int total(int x)`.
     for part in _ARGUMENTS.sub(_MARK, said).split(","):
         names = [name for name in _NAME.findall(part) if name not in _WORDS]
-        called = re.search(rf"({_NAME.pattern})\s*{_MARK}", part)
-        name = called[1] if called else next(iter(names), "")
+        called = [name for name in _CALLED.findall(part) if name not in _WORDS]
+        name = next(iter([*called, *names]), "")
         if name:
             yield _JOINT.sub(".", name).removeprefix("self.")
 

@@ -26,7 +26,8 @@ _SCANNED = ("search", "read", "tool", "program", "memory", "model")
 _BETWEEN = r"[\s\"',\[\](.]+"
 _GIT = re.compile(
     rf"\bgit{_BETWEEN}(?:-[^\s\"',]+{_BETWEEN}(?:[^\s\"',-][^\s\"',]*{_BETWEEN})?){{0,4}}"
-    r"(?:fetch|pull|clone|log|reflog|show|whatchanged|ls-remote|remote|rev-list|cherry-pick|blame|bundle)\b"
+    r"(?:fetch|pull|clone|log|reflog|show|whatchanged|ls-remote|remote|rev-list|cherry-pick|blame|bundle|cat-file"
+    r"|format-patch|for-each-ref|fsck)\b"
 )
 _INSTALL = (
     r"\b(?:pip[\d.]*|pipx|uv|conda|mamba|poetry|pdm|npm|yarn|pnpm|cargo|gem|go|easy_install)\b[^\n;&|]{0,200}?"
@@ -41,9 +42,9 @@ class Lookup:
     """A trace of the fix. `event` is the number of the event, `side` the part of it, `found` what stands there, at most
     three matches.
 
-    Rules: `command`, git asked for history or a remote, or a package manager for the project; `address`, a URL of the
-    project; `version`, a release of it later than the base; `mark`, one of the marks; `gold`, lines that the gold patch
-    adds.
+    Rules: `command`, git asked for history or a remote, a package manager for the project, or its installed copy
+    opened; `address`, a URL of the project; `version`, a release of it later than the base; `mark`, one of the marks;
+    `gold`, lines that the gold patch adds (of one in what a prompt shows of the repository: `base` was not given).
     """
 
     event: int
@@ -73,15 +74,15 @@ def lookups(
         tag: the release at or before the base, as `Workspace.tag`; later ones are then looked for.
         marks: words that only one who looked would meet: the id of the fixing commit (its first 7 characters are
             enough), the address of a pull request, names of later tags.
-        base: texts of the base commit, whose lines say nothing.
+        base: texts of the base commit; what stands in them says nothing.
 
     Raises `RunNotFound`.
     """
     row = journal.find_run(run)
     own = "\n".join(_texts(row.task))
     rules = _Rules.of(project, tag, [*marks, *re.findall(r"^From ([0-9a-f]{40})\b", gold, re.M)], own)
-    left = _added(gold) - {" ".join(line.split()) for text in base for line in text.split("\n")}
-    left -= _within(left, [own])
+    left = _added(gold)
+    left -= _within(left, [own, *base])
     found: list[Lookup] = []
     seen: set[str] = set()
     for moment in _moments(journal, row.id):
@@ -171,7 +172,7 @@ class _Rules(NamedTuple):
             return re.compile(pattern, re.I) if wanted else None
 
         return cls(
-            made(rf"{_INSTALL}(?<![\w./-]){word}(?![\w/-]|\.\w)", name),
+            made(rf"{_INSTALL}(?<![\w./-]){word}(?![\w/-]|\.\w)|\b(?:site|dist)-packages[/\\]{word}\b", name),
             made(rf"(?:https?://|ssh://|git://|git@)[^\s\"'<>]*[/:]{word}(?:\.git)?(?![\w.-])[^\s\"'<>)\]]*"
                  rf"|https?://[^\s\"'<>]*/{word}-\d[^\s\"'<>)\]]*", name),
             made(rf"(?<![\w]){word}(?:==|[-_/@ ]v?)(\d+(?:\.\d+)+)(?!\.?(?:dev|a|b|rc)\d|[\d])", name and release),

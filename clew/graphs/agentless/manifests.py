@@ -24,17 +24,19 @@ def texts_of(found: Any) -> list[str]:
     return [each for each in items if isinstance(each, str)]
 
 
-def group_needs(groups: Mapping[str, Any], name: str, seen: frozenset[str] = frozenset()) -> list[str]:
-    """A dependency group with those that it includes (PEP 735)."""
+def group_needs(groups: Mapping[str, Any], name: str) -> list[str]:
+    """A dependency group with those that it includes (PEP 735), each once."""
     by_name = {canonical(key): value for key, value in groups.items()}
-    found: list[str] = []
-    value = by_name.get(canonical(name))
-    for item in value if isinstance(value, list) else ():
-        if isinstance(item, str):
-            found.append(item)
-        elif isinstance(item, dict) and isinstance(other := item.get("include-group"), str):
-            inside = {canonical(name), canonical(other)}
-            found += [] if canonical(other) in seen else group_needs(groups, other, seen | inside)
+    todo, seen, found = [canonical(name)], set[str](), list[str]()
+    while todo:
+        each = todo.pop()
+        value = () if each in seen else by_name.get(each)
+        seen.add(each)
+        for item in value if isinstance(value, list) else ():
+            if isinstance(item, str):
+                found.append(item)
+            elif isinstance(item, dict) and isinstance(other := item.get("include-group"), str):
+                todo.append(canonical(other))
     return found
 
 
@@ -76,7 +78,7 @@ def setup_arguments(text: str) -> Mapping[str, Any]:
         ):
             known[statement.targets[0].id] = value(statement.value)
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    setups = [call for call in calls if ast.unparse(call.func).rpartition(".")[2] == "setup"]
+    setups = [call for call in calls if "setup" in (getattr(call.func, "id", ""), getattr(call.func, "attr", ""))]
     return {
         word.arg: found
         for call in setups

@@ -21,12 +21,13 @@ Range = tuple[int, int]
 
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _INDENT = re.compile(r"[ \t]*")
-_ELLIPSIS = re.compile(r"(?:#|//|--|/\*)?\s?(?:\.\.\.|…)(?:\s?\*/)?")
+_ELLIPSIS = re.compile(r"(?:#|//|--|/\*)?\s?(?:\.\.\.|…)(?: lines? \d+(?:-\d+)? left out)?(?:\s?\*/)?")
 _TAB = 4
 # Messages name so many lines, and so much of one.
 _NAMED = 5
 # So many places are looked for.
 _MANY = 50
+_MOST_GAPS = 20
 _SHOWN_OF_LINE = 80
 
 
@@ -60,7 +61,7 @@ def bare(line: str) -> str:
 
 
 def is_ellipsis(line: str) -> bool:
-    """Whether the line stands for a gap: dots alone, or in a comment."""
+    """Whether the line stands for a gap: dots, alone, in a comment, or with the lines that they stand for."""
     return _ELLIPSIS.fullmatch(line.strip()) is not None
 
 
@@ -105,14 +106,15 @@ def _blank_edges(search: Sequence[str]) -> Range:
 
 def _places(keys: Sequence[str], needle: Sequence[str], start: int, stop: int) -> list[int]:
     """Where `needle` stands whole in `keys[start:stop]`; of very many places the first."""
-    # A rare line is looked for, so that a text of many equal lines is not compared at each of them.
-    rare = max(range(len(needle)), key=lambda at: len(needle[at]), default=0)
+    # Lines as characters: Python looks for a text in linear time, however often its parts repeat.
+    letters = {line: chr(number) for number, line in enumerate(dict.fromkeys(needle), 1)}
+    text = "".join([letters.get(key, "\0") for key in keys[max(start, 0) : stop]])
+    word = "".join([letters[line] for line in needle])
     places: list[int] = []
-    for first in range(max(start, 0), min(stop, len(keys)) - len(needle) + 1):
-        if needle and keys[first + rare] == needle[rare] and list(keys[first : first + len(needle)]) == list(needle):
-            places.append(first)
-            if len(places) == _MANY:
-                break
+    at = text.find(word) if word else -1
+    while at >= 0 and len(places) < _MANY:
+        places.append(max(start, 0) + at)
+        at = text.find(word, at + 1)
     return places
 
 
@@ -138,9 +140,8 @@ def _not_found(lines: Sequence[str], search: Sequence[str]) -> NoMatch:
 
 def gap_parts(search: Sequence[str], replace: Sequence[str]) -> list[tuple[list[str], list[str]]]:
     """Two texts with gaps (`...`) as pairs of what stands between the gaps. A gap at the beginning or the end of one of
-    them goes. Empty when the two have
-    not as many gaps, or the first has none."""
-    if not any(map(is_ellipsis, search)):
+    them goes. Empty when the two have not as many gaps, or the first has none, or too many."""
+    if not 0 < sum(map(is_ellipsis, search)) <= _MOST_GAPS:
         return []
     ours, theirs = _parts(_without_outer_gaps(search)), _parts(_without_outer_gaps(replace))
     written = all(any(line.strip() for line in part) for part in ours)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -31,6 +32,9 @@ from .types import Candidate, TestReport
 _MOST_SUSPECTS, _MOST_NEAR = 2000, 8
 # Passing tests that take longer are near no line.
 _QUICK_S = 1.0
+# Tests that hang cost every edit that changes nothing of it their whole time.
+_MOST_HANGING, _HANGS_S = 2, 3.0
+_HANGS = re.compile(r"took longer than [\d.]+ s")
 _TOP = 10
 _FIRST_WAVE = 25
 # `src/shop/price.py:7: in total` as pytest tells it, `File "/sandbox/src/shop/price.py", line 7` as Python does.
@@ -99,10 +103,12 @@ class MutationProposer:
         failing = job.targets_of(tests) or tuple(tests.broken)
         if not failing:
             return _none(state, "mutate_needs_failing_tests")
-        targets = spread(failing, self.targets)
+        ending, seconds = _that_end(failing, tests.messages, job.suite.test_seconds)
+        targets = spread(ending, self.targets)
         await job.ready()
         passing = nearest(tests.passing, targets, self.passing)
-        report, coverage = await run_covered(job.sandbox, job.suite, job.workspace, [*targets, *passing])
+        suite = replace(job.suite, test_seconds=seconds)
+        report, coverage = await run_covered(job.sandbox, suite, job.workspace, [*targets, *passing])
         known = {path for path in job.texts if path.endswith(".py") and not job.leave_out(path)}
         ranked = {line: score for line, score in blame(coverage, targets, passing).items() if line[0] in known}
         source = "coverage"
@@ -115,8 +121,8 @@ class MutationProposer:
         files = {test.partition("::")[0] for test in targets}
         quick = _quick(report, [test for test in passing if test.partition("::")[0] in files])
         mine = {
-            "targets": targets, "suspects": suspects, "near": _near(coverage, suspects, quick), "tried": 0,
-            "passed": [], "some": [], "why": "", "ended": False,
+            "targets": targets, "seconds": seconds, "suspects": suspects, "near": _near(coverage, suspects, quick),
+            "tried": 0, "passed": [], "some": [], "why": "", "ended": False,
         }  # fmt: skip
         return {**state, "mutants": mine, "phase": "mutate"}
 
@@ -150,7 +156,7 @@ class MutationProposer:
     async def _wave(self, job: Job, mine: dict[str, Any], proposals: Sequence[Proposal]) -> dict[str, Any]:
         first = mine["tried"]
         assert job.sandbox is not None and job.suite is not None, "blame asked for them"
-        sandbox, suite = job.sandbox, job.suite
+        sandbox, suite = job.sandbox, replace(job.suite, test_seconds=mine["seconds"])
         batches = [proposals[n : n + self.batch] for n in range(0, len(proposals), self.batch)]
 
         def trying(number: int, batch: Sequence[Proposal]) -> Any:
@@ -180,6 +186,13 @@ def nearest(passing: Sequence[str], targets: Sequence[str], most: int) -> list[s
     return [*kept, *spread(others, most - len(kept))]
 
 
+def _that_end(failing: Sequence[str], messages: Mapping[str, str], seconds: float) -> tuple[list[str], float]:
+    """The failing tests that do not hang; if all do, some of them. And what time each may take."""
+    hanging = [test for test in failing if _HANGS.search(messages.get(test, ""))]
+    ending = [test for test in failing if test not in hanging]
+    return (ending, seconds) if ending else (hanging[:_MOST_HANGING], min(seconds, _HANGS_S))
+
+
 def spread(items: Sequence[str], most: int) -> list[str]:
     """At most `most` of the items, evenly from all of them."""
     return list(items) if len(items) <= most else [items[n * len(items) // most] for n in range(most)]
@@ -192,9 +205,7 @@ def _none(state: State, flag: str) -> State:
 def _clean(candidate: Candidate, targets: int) -> bool:
     """Whether all tests were run on a candidate, none broke, and all targets pass."""
     counts = candidate.regression
-    return (
-        counts is not None and not (counts.failed + counts.error or candidate.untested) and candidate.fixed == targets
-    )
+    return counts is not None and not (counts.lost or candidate.untested) and candidate.fixed == targets
 
 
 class _Made:

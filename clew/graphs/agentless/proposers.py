@@ -18,10 +18,10 @@ from .repairing import REPAIR, Repairer
 from .reproduction import REPRODUCTION, ReproductionStage
 
 _LEAST = {
-    "top_n": 1, "file_list": 1, "top_chunks": 1, "element_tries": 1, "location_samples": 1, "candidates": 1,
-    "window": 0, "reproduction_samples": 0, "reproduction_enough": 1, "reproduction_keep": 1, "file_tokens": 1,
-    "folder_tokens": 1, "element_tokens": 1, "location_tokens": 1, "regression_tokens": 1, "reproduction_tokens": 1,
-    "repair_tokens": 1, "context_limit": 2_000,
+    "top_n": 1, "file_list": 1, "top_chunks": 1, "folders_from": 1, "element_tries": 1, "location_samples": 1,
+    "candidates": 1, "window": 0, "reproduction_samples": 0, "reproduction_enough": 1, "reproduction_keep": 1,
+    "file_tokens": 1, "folder_tokens": 1, "element_tokens": 1, "location_tokens": 1, "regression_tokens": 1,
+    "reproduction_tokens": 1, "repair_tokens": 1, "context_limit": 2_000,
 }  # fmt: skip
 
 
@@ -37,6 +37,8 @@ class ModelProposer:
         top_n: files of each list that are kept, and files shown as skeletons; default 3.
         file_list: most files that the model may name; default 5.
         top_chunks: chunks that retrieval finds; default 100.
+        folders_from: source files from which on the model is asked for folders that retrieval leaves out; default 100
+            (released code: always).
         element_tries: tries until an element, or a location, is found; default 5.
         location_samples: answers about edit locations; each that differs is a location set; default 4.
         candidates: for each location set, the first greedy; default 10.
@@ -64,6 +66,7 @@ class ModelProposer:
         top_n: int = 3,
         file_list: int = 5,
         top_chunks: int = 100,
+        folders_from: int = 100,
         element_tries: int = 5,
         location_samples: int = 4,
         candidates: int = 10,
@@ -93,6 +96,7 @@ class ModelProposer:
             top_n=top_n,
             file_list=file_list,
             top_chunks=top_chunks,
+            folders_from=folders_from,
             element_tries=element_tries,
             location_samples=location_samples,
             location_temperature=temperature,
@@ -103,8 +107,10 @@ class ModelProposer:
             location_tokens=location_tokens,
             context_limit=context_limit,
         )
-        self.regression = RegressionStage(asker, REPRODUCTION, regression_select, regression_tokens)
         self.repairer = Repairer(asker, candidates, temperature, repair_tokens, window)
+        self.regression = RegressionStage(
+            asker, REPRODUCTION, regression_select, regression_tokens, reserve=self.repairer.reserve
+        )
         self.reproduction = ReproductionStage(
             asker,
             REPAIR,
@@ -130,7 +136,7 @@ class ModelProposer:
             introduction=INTRODUCTION,
             regression=regression.STEP,
             reproduction=reproduction.STEP,
-            repair=repairing.STEP + repairing.LIKE_MARKERS,
+            repair=repairing.STEP + repairing.READ + repairing.LIKE_MARKERS,
             retry=repairing.UNUSABLE + repairing.EMPTY,
         )
         return {

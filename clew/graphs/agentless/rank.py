@@ -42,10 +42,10 @@ def rank(candidates: Sequence[Candidate]) -> Ranking:
     """The patch among `candidates`.
 
     Eligible is what changes something that runs, has no syntax error, and was not refused. Of these are kept those with
-    the fewest failing regression tests (an error is a failure; one without a report is not kept while others have one),
-    of these those that fix the most failing tests, then those that pass the reproduction test, if any does. The most
-    frequent key among the kept wins; of equally frequent
-    ones the first, where greedy samples come before others, and location sets go by number.
+    the fewest failing regression tests (an error, and a test that is skipped now, is a failure; one without a report is
+    not kept while others have one), of these those that fix the most failing tests, then those that pass the
+    reproduction test, if any does. The most frequent key among the kept wins; of equally frequent ones the first, where
+    greedy samples come before others, and location sets go by number.
 
     Tests are run once per key: a candidate should hold the results of its key.
     """
@@ -81,7 +81,7 @@ def decided(candidates: Sequence[Candidate], pending: int, *, reproduction: bool
     their arrival."""
     ranking = rank(candidates)
     best = next((candidate for candidate in candidates if candidate.id == ranking.chosen), None)
-    if best is None or best.regression is None or _failures(best.regression) or best.fixed < targets:
+    if best is None or best.regression is None or best.regression.lost or best.fixed < targets:
         return False
     if not (_ran(best.regression) or best.fixed):
         return False
@@ -98,7 +98,7 @@ def _fewest_failures(eligible: Sequence[Candidate], reasons: dict[str, str], fla
     reports = {candidate.id: candidate.regression for candidate in eligible if candidate.regression is not None}
     # A run of no test is a report only when nobody has a test.
     some = {name for name, counts in reports.items() if _ran(counts)}
-    failures = {name: _failures(counts) for name, counts in reports.items() if name in some or not some}
+    failures = {name: counts.lost for name, counts in reports.items() if name in some or not some}
     if not failures:
         flags += ["regression_ignored"] if eligible else []
         return list(eligible)
@@ -139,10 +139,6 @@ def _reproducing(
 
 def _eligible(candidate: Candidate) -> bool:
     return bool(candidate.key) and candidate.syntax_ok and not candidate.reason
-
-
-def _failures(counts: TestCounts) -> int:
-    return counts.failed + counts.error
 
 
 def _ran(counts: TestCounts) -> bool:

@@ -1,46 +1,63 @@
 """SELECT REGRESSION (7b): which of the passing tests may rightly break with the fix; the others guard the patch.
 
-As in the released code the model sees the issue and the names of the tests. Differs: an empty or odd answer keeps all
-tests (there it raises); names are matched without regard to bullets, quotes and parameters; of very many tests those
-near the located files are shown, and what is not shown stays among the tests that must not break.
+As in the released code the model sees the issue and the names of the tests. Differs: names stand under their files,
+and a test of many cases is one name; the few tests that share most with the issue are shown with their code; an empty
+or odd answer keeps all tests (there it raises); names are matched without regard to bullets, quotes and parameters; of
+very many tests those near the located files are shown, and what is not shown stays among the tests that must not break.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from clew.errors import EffectFailed, Refused
+from clew.errors import EffectFailed, Refused, RepositoryError
 from clew.graphs.base import Phase, State
+from clew.journal import Cost, current
 from clew.models import Reply
 from clew.models.tokens import estimate
 from clew.task import Task
+from clew.tools.output import neutralise
 
 from .asking import Asker, Event, Material, Prompt, keys, prompt_of
+from .context import most_that_fit
+from .evidence import by_shared_words
 from .job import Job, Tests, flagged, told
+from .matching import bare, split
+from .repository import Workspace
+from .structure import outline
 from .suites import affected
 
 REGRESSION = "regression"
 
 STEP = """\
-Your step: choose the tests that must not judge the fix.
+Your step: choose the tests that a right fix will make fail, because they assert the behaviour that the issue calls \
+wrong.
 
-Above stand the names of tests that pass now. After the issue is fixed they are run again, to see that nothing else \
-was broken. A test that checks the very behaviour that the issue calls wrong will rightly fail then. Name these tests. \
-Most fixes have none: name a test only if a right fix must make it fail.
+Above stand the tests that pass now, below the names of their files; "(12 cases)" stands for all cases of a test. Some \
+follow with their code. After the fix all tests are run again, to see that nothing else was broken, but for those that \
+you name: a test named wrongly no longer guards the fix. That a test is about the code in question is no reason to \
+name it, and most fixes have none to name.
 
-Answer with the names alone, one a line, copied exactly, in a block as here, or with the word none in it:
+Begin your answer with one block that holds a test on each line, its file before it with two colons between, as here, \
+or the word none:
 
 ```
-tests/test_names.py::test_limit_is_exclusive
+path/to/test_example.py::test_example
+path/to/test_example.py::TestExample::test_another
 ```"""
 
 _BULLET = re.compile(r"^[\s>]*(?:[-*+•]|\(?\d{1,4}[.)])?\s*")
 _AROUND = " \t\r`'\"*,;"
 _LONGEST = 2_000
+# A test of more cases is shown without them.
+_CASES = 3
+# So many tests are shown with so many of their lines, of so many files.
+_BODIES, _BODY_LINES, _BODIES_FILES, _BODIES_TOKENS = 5, 30, 8, 3_000
 
 
 @dataclass(frozen=True)
@@ -52,6 +69,7 @@ class RegressionStage:
         select: False asks nothing and keeps all tests.
         max_tokens: of the answer; default 1,024.
         most: most names that the model is shown; default 1,000.
+        reserve: what a patch needs at least; where the run has a budget, this much is left to it.
     """
 
     asker: Asker
@@ -59,6 +77,7 @@ class RegressionStage:
     select: bool = True
     max_tokens: int = 1024
     most: int = 1_000
+    reserve: Callable[[Job, State], Cost] | None = None
 
     def phases(self, job: Job) -> dict[str, Phase]:
         return {REGRESSION: partial(self.run, job)}
@@ -73,6 +92,7 @@ class RegressionStage:
         task = Task.model_validate(state["task"])
         first = await asyncio.to_thread(affected, job.workspace, state["files"], passing)
         ordered = list(dict.fromkeys([*first, *passing]))[: self.most]
+        bodies = await asyncio.to_thread(bodies_of, job.workspace, task.prompt, ordered)
         shown: list[str] = ordered
 
         def build(room: int) -> Prompt:
@@ -81,18 +101,25 @@ class RegressionStage:
             def names(left: int) -> Material:
                 nonlocal shown
                 shown, events = halved(ordered, left)
-                return Material("\n".join(shown), events)
+                names, fit = listed(shown), left - estimate(listed(shown))
+                more = "" if events else "\n".join(bodies[: most_that_fit(bodies, min(fit, _BODIES_TOKENS))])
+                return Material(f"{names}\n\nThose that look most like the issue:\n\n{more}" if more else names, events)
 
             return prompt_of(task, STEP, room, "PASSING TESTS", names)
 
         def usable(reply: Reply) -> bool:
             return bool(parse_tests(reply.text, shown))
 
+        run, hold = current(), None
         try:
+            hold = run.hold(self.reserve(job, state)) if self.reserve and run.budget.to_json() else None
             replies, state = await self.asker.ask(state, REGRESSION, build, max_tokens=self.max_tokens, usable=usable)
         except (Refused, EffectFailed) as error:
             told(REGRESSION, dropped=[], kept=len(passing), error=f"{type(error).__name__}: {error}")
             return flagged(state, "regression_not_selected")
+        finally:
+            if hold is not None:
+                hold.release()
         named = parse_tests(replies[0].text, shown)
         if len(named) == len(passing):  # nothing would guard the patch
             state, named = flagged(state, "regression_not_selected"), ()
@@ -104,22 +131,57 @@ class RegressionStage:
 def halved(tests: Sequence[str], room: int) -> tuple[list[str], tuple[Event, ...]]:
     """The tests, or their first half, quarter and so on, that have at most `room` tokens; one at least."""
     kept = list(tests)
-    while len(kept) > 1 and estimate("\n".join(kept)) > room:
+    while len(kept) > 1 and estimate(listed(kept)) > room:
         kept = kept[: len(kept) // 2]
     cut = {"kind": "context_cut", "what": "tests", "shown": len(kept), "of": len(tests)}
     return kept, (cut,) if len(kept) < len(tests) else ()
 
 
+def listed(tests: Sequence[str]) -> str:
+    """The names of tests below those of their files, in the order in which these come first."""
+    cases = Counter(test.partition("[")[0] for test in tests)
+    names: dict[str, dict[str, None]] = {}
+    for test in tests:
+        whole = test.partition("[")[0]
+        shown = test if cases[whole] <= _CASES else f"{whole} ({cases[whole]} cases)"
+        file, colons, name = shown.partition("::")
+        names.setdefault(file, {}).update({name: None} if colons else {})
+    return "\n".join(line for file, its in names.items() for line in (file, *(f"  {name}" for name in its)))
+
+
+def bodies_of(workspace: Workspace, issue: str, tests: Sequence[str]) -> list[str]:
+    """The first lines of the few tests, of those in the first files, that share the rarest words with the issue: a name
+    does not say what a test asserts. Python alone."""
+    names = dict.fromkeys(test.partition("[")[0] for test in tests)
+    files = dict.fromkeys(name.partition("::")[0] for name in names)
+    bodies: dict[str, str] = {}
+    for path in [path for path in files if path.endswith(".py") and path in workspace.entries][:_BODIES_FILES]:
+        try:
+            lines, symbols = list(map(bare, split(workspace.read(path)))), outline(workspace, path).symbols
+        except RepositoryError:
+            continue
+        for symbol in symbols:
+            name = f"{path}::{symbol.qualname.replace('.', '::')}"
+            if name in names:
+                last = min(symbol.end, symbol.start + _BODY_LINES - 1)
+                bodies[name] = "\n".join([*lines[symbol.start - 1 : last], *["    ..."] * (last < symbol.end)])
+    return [neutralise(f"# {name}\n{bodies[name]}\n") for name in by_shared_words(issue, bodies)[:_BODIES]]
+
+
 def parse_tests(text: str, tests: Sequence[str]) -> tuple[str, ...]:
     """The tests that an answer names, in their own order. A name without its parameters is all tests of that name, and
-    one without its file or folders counts when it is that of one test only. What names no test is passed over."""
-    known = _names(tests)
+    one without its file or folders counts when it is that of one test only, or of the file that a line before it names.
+    What names no test is passed over."""
+    known, files, file = _names(tests), {test.partition("::")[0] for test in tests if "::" in test}, ""
     named: set[str] = set()
     for line in text.split("\n"):
         if len(line) <= _LONGEST:
             bare = _BULLET.sub("", line, count=1).strip(_AROUND)
             words = (bare, bare.partition(" ")[0].strip(_AROUND))
-            named.update(next((known[word] for word in words if word in known), ()))
+            heading = bare.strip(f"{_AROUND}:*#")
+            file = heading if heading in files else file
+            said = (*(f"{file}::{word}" for word in words), *words)
+            named.update(next((known[word] for word in said if word in known), ()))
     return tuple(test for test in tests if test in named)
 
 

@@ -3,7 +3,8 @@
 One wave is one candidate of every set: all greedy ones first, then sample by sample, so that an early stop has asked
 every set equally often. All candidates of a set have the same prompt, and the sets share its beginning, which a server
 keeps in its prefix cache. Differs from the released code: what the model should do about edits that cannot be used is
-told to it, once; a failed call is a candidate with a reason, not an empty one; messages of failing tests are evidence.
+told to it, once; a failed call is a candidate with a reason, not an empty one; messages of failing tests are evidence;
+the heads of what is around the code shown, the constructors of its classes, and elements of an earlier step are shown.
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ from clew.graphs.base import Phase, State, side_by_side
 from clew.graphs.final import stopped
 from clew.journal import Cost, scope
 from clew.models import Reply
+from clew.models.tokens import estimate
 from clew.task import Task
 from clew.tools.output import cut
 
 from .asking import Asker, Material, Prompt, prompt_of, with_complaint
 from .candidates import from_answer
-from .context import assemble
+from .context import assemble, render, spans_of, surroundings, without
 from .edits import parse_edits
 from .evidence import tests_block
 from .job import VALIDATE, Job, flagged, happened, told
@@ -37,8 +39,9 @@ REPAIR = "repair"
 STEP = """\
 Your step: fix the issue in the code above.
 
-First say in a few sentences what causes the issue, and where. Then write the edits that fix it. An edit is a block \
-under a line with the path of its file, exactly in this form:
+First say in a few sentences what causes the issue, and where. The issue may be wrong about the inside of the code: \
+the code above tells what is there. Then write the edits that fix it. An edit is a block under a line with the path of \
+its file, exactly in this form, with or without a fence around it:
 
 ### path/of/file.py
 <<<<<<< SEARCH
@@ -48,14 +51,19 @@ under a line with the path of its file, exactly in this form:
 >>>>>>> REPLACE
 
 Rules
-- SEARCH holds whole lines of the code above, copied exactly, with all leading spaces; as few as you need, but enough \
-that they stand only once in the file. A line `...` in the code above stands for lines that are not shown: do not \
-copy it.
-- REPLACE holds all the new lines. They take the place of the SEARCH lines as they stand there, so write every one \
-with its full indentation: a line in a method of a class begins with eight spaces, not with none.
+- SEARCH holds whole lines of the code above, copied exactly, with all spaces or tabs at their beginning; as few as \
+you need, but enough that they stand only once in the code shown. A line such as `... lines 7-12 left out` is no code: \
+do not copy it.
+- REPLACE holds all the new lines. They take the place of the SEARCH lines as they are, so write every one with its \
+full indentation, as the lines beside it have it above.
 - Write a block for each place that has to change, in one file or in several, each with its path.
 - To delete lines leave REPLACE empty. To make a new file leave SEARCH empty.
-- Fix the cause, not only the case that the issue shows, and change nothing else. Do not change tests."""
+- Fix the cause, not only the case that the issue shows, also in places that look alike and have the same flaw. Change \
+nothing else, and no tests."""
+
+TO_READ = "## Only to read"
+READ = f"""
+- What stands below `{TO_READ}` is there to understand the rest; it seldom has to change."""
 
 LIKE_MARKERS = """
 - Some lines of the code above look like the first or the last line of a block. Leave such lines out of SEARCH and \
@@ -80,6 +88,8 @@ _LOST = frozenset(
 )  # fmt: skip
 _LIKE_MARKERS = re.compile(r"^[ \t]*(?:<{5,9}[ \t]*SEARCH\b.*|>{5,9}[ \t]*(?:REPLACE\b.*)?)\r?$", re.MULTILINE | re.I)
 _LONGEST_REASONS = 3_000
+# Tokens of code that is only to read.
+_MOST_TO_READ = 3_000
 
 
 class _Ask:
@@ -88,19 +98,40 @@ class _Ask:
     def __init__(self, job: Job, state: State, locations: Sequence[Location], window: int) -> None:
         self.task = Task.model_validate(state["task"])
         self.locations, self.window = locations, window
+        self.outlines = job.structure.outlines
+        self.elements = [Location.model_validate(each) for each in state.get("elements") or ()]
         self.evidence = tests_block(job, state)
         named = dict.fromkeys([*state["files"], *(location.path for location in locations)])
         self.texts = {path: text for path in named if (text := job.texts.get(path)) is not None}
-        self.step = STEP + LIKE_MARKERS * any(map(_LIKE_MARKERS.search, self.texts.values()))
+        markers = any(map(_LIKE_MARKERS.search, self.texts.values()))
+        self.step = STEP + READ * bool(self.elements) + LIKE_MARKERS * markers
         self.shown: tuple[Span, ...] = ()
 
     def __call__(self, room: int) -> Prompt:
         return prompt_of(self.task, self.step, room, "CODE", self._code, self.evidence)
 
     def _code(self, limit: int) -> Material:
+        """The code around the locations; where there is room left, also what one must see to read it."""
         context = assemble(list(self.texts), self.locations, self.texts, limit=limit, window=self.window)
         self.shown = context.spans
-        return Material(context.text, context.events)
+        around = surroundings(context.spans, self.locations, self.outlines, self.texts)
+        spans = spans_of([*context.spans, *around], self.texts, 0)
+        text = render(spans, self.texts)
+        if estimate(text) > limit:
+            return Material(context.text, context.events)
+        read = self._to_read(spans, min(limit - estimate(text), _MOST_TO_READ))
+        return Material(f"{text}\n{TO_READ}\n\n{read}" if read else text, context.events)
+
+    def _to_read(self, spans: Sequence[Span], room: int) -> str:
+        """What is not among `spans` of the elements, of the first ones that fit."""
+        text, chosen = "", list[Span]()
+        for element in self.elements:
+            more = [*chosen, *without(element, spans)]
+            around = surroundings(more, (), self.outlines, self.texts)
+            wider = render(spans_of([*more, *around], self.texts, 0), self.texts)
+            if len(more) > len(chosen) and estimate(wider) <= room:
+                text, chosen = wider, more
+        return text
 
 
 @dataclass(frozen=True)
@@ -148,6 +179,7 @@ class Repairer:
     async def wave(self, job: Job, state: State) -> State:
         """The next candidate of every location set. Nothing that calls end with is raised: a candidate whose call
         failed has a reason; a limit, or a wave of failed calls alone, is in `state["ended"]`, beside what arrived."""
+        await job.ready()
         asks = self._asks(job, state)
         if not any(ask.texts for ask in asks):
             return {**flagged(state, "no_code"), "pending": 0, "again": REPAIR, "phase": VALIDATE}

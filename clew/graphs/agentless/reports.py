@@ -2,21 +2,24 @@
 
 The code under test runs with the rights of its runner, so nothing that it may write is proof. What is recognised: a
 report that lay there before; one of a process that ended before its runner did (`os._exit(0)` under a file written by
-hand: the runner's seal is missing); a report and an exit code that say different things; tests that nobody asked for;
-a test that raised and is told to have passed, as a `conftest.py` can bring about. What is not: code that goes after
-this very plugin in the memory of the process, and code that knows that it is tested and returns what the test wants.
-Against the first, files that decide over tests are taken from the base (`suites.guarded`); the second is for the reader
-of the patch.
+hand: it is not signed); one that was changed after pytest had ended, by `atexit` or by a process left behind; a report
+and an exit code that say different things; tests that nobody asked for; a test that raised and is told to have passed,
+as a `conftest.py` can bring about. What is not: code that goes after pytest and this very plugin in the memory of the
+process, such as a `conftest.py` that puts another function in the place of a test, and code that knows that it is
+tested and returns what the test wants. Against the first, files that decide over tests are taken from the base
+(`suites.guarded`): what is left is the repository's own word about itself. The second is for the reader of the patch.
 """
 
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 from clew.sandbox.types import Execution
@@ -24,10 +27,11 @@ from clew.sandbox.types import Execution
 from .coverage import Coverage
 from .types import TestOutcome, TestReport, TestResult
 
+LONGEST_RESULT = 96 << 20
 LONGEST_REPORT = 32 << 20
 MOST_TESTS = 200_000
 LONGEST_MESSAGE = 4000
-_LONGEST_COVERAGE = 256 << 20
+_LONGEST_COVERAGE = 64 << 20
 _SEVERITY: tuple[TestOutcome, ...] = ("skipped", "passed", "failed", "error")
 _KINDS: dict[str, TestOutcome] = {"failure": "failed", "error": "error", "skipped": "skipped"}
 # What pytest writes in place of characters that XML cannot hold (`_pytest.junitxml.bin_xml_escape`).
@@ -115,32 +119,55 @@ def address(test: str) -> str:
 
 
 def told(text: str | None, seal: str) -> Told | None:
-    """The file that the runner in the sandbox wrote; None when it is not there, or none of its kind."""
+    """The file that the runner in the sandbox wrote; None when it is not there, or none of its kind. What the plugin
+    told counts when it is signed with the seal, and when exit code and report are still those that it saw."""
+    if len(text or "") > LONGEST_RESULT:
+        return None
     try:
-        found = json.loads(text or "")
-        watch = json.loads(found["watch"]) if found["watch"] else {}
-        reports = {str(name): str(report) for name, report in found["reports"].items()}
+        found = json.loads(_plain(text or ""))
+        exit = int(found["exit"])
+        reports = {str(name): _plain(str(report)) for name, report in found["reports"].items()}
+        watch = _signed(str(found["watch"]), seal)
         return Told(
-            exit=int(found["exit"]),
-            setup=str(found["setup"]),
+            exit=exit,
+            setup=_plain(str(found["setup"])),
             reports=reports,
-            sealed=watch.get("seal") == seal and watch.get("exit") == found["exit"],
-            tests=tuple(dict.fromkeys(map(str, watch.get("tests", ())))),
-            broken={str(name): str(why) for name, why in watch.get("broken", {}).items()},
-            raised={str(name): tuple(map(str, kinds)) for name, kinds in watch.get("raised", {}).items()},
-            dropped=tuple(map(str, watch.get("dropped", ()))),
+            sealed=bool(watch) and watch["exit"] == exit and _is(reports.get(""), watch["report"]),
+            tests=tuple(dict.fromkeys(map(_plain, watch.get("tests", ())))),
+            broken={_plain(name): _plain(why) for name, why in watch.get("broken", {}).items()},
+            raised={_plain(name): tuple(map(_plain, kinds)) for name, kinds in watch.get("raised", {}).items()},
+            dropped=tuple(map(_plain, watch.get("dropped", ()))),
             covered=_coverage(watch["cover"]) if "cover" in watch else None,
         )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, zlib.error):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, zlib.error):
         return None
 
 
-def _coverage(packed: str) -> Coverage:
+def _signed(text: str, seal: str) -> dict[str, Any]:
+    """What the plugin told; nothing when it did not come to that, or somebody else wrote it."""
+    watch = json.loads(text) if text else {}
+    body = str(watch.get("told", ""))
+    mine = hmac.new(seal.encode(), body.encode("utf-8", "replace"), sha256).hexdigest()
+    if not hmac.compare_digest(mine.encode(), str(watch.get("seal", "")).encode("utf-8", "replace")):
+        return {}
+    signed: dict[str, Any] = json.loads(body)
+    return signed
+
+
+def _is(report: str | None, digest: str) -> bool:
+    return report is None or sha256(report.encode()).hexdigest() == digest
+
+
+def _plain(text: str) -> str:
+    """`text` without half characters, as names of files may hold them: no journal and no report could."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _coverage(packed: str) -> Coverage | None:
+    """None for one that is too long to be read."""
     unpacker = zlib.decompressobj()
     data = unpacker.decompress(base64.b64decode(packed, validate=True), _LONGEST_COVERAGE)
-    if unpacker.unconsumed_tail:
-        raise Unreadable(f"the coverage has more than {_LONGEST_COVERAGE} bytes")
-    return Coverage.read(json.loads(data))
+    return None if unpacker.unconsumed_tail else Coverage.read(json.loads(data))
 
 
 def incomplete(execution: Execution, found: Told | None) -> str:

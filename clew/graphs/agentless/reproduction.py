@@ -34,17 +34,20 @@ STEP = f"""\
 Your step: write a Python script that tells whether the issue is there.
 
 It runs by itself, from the root of the repository, as `python script.py`, before and after the fix; without network, \
-arguments or input. It prints exactly one of these three lines, and none of the other two:
+arguments or input. What the repository holds can be imported as it is, wherever it lies. The script prints one line \
+that begins with exactly one of these three phrases, and the other two nowhere:
 
 {REPRODUCED}
-    when the code behaves as the issue complains;
+    for every result that is not what the issue expects, as long as the code in question ran: also for another wrong \
+result than the issue tells of, and for an exception where none is right;
 {RESOLVED}
-    when it behaves as the issue expects;
+    only when all holds that the issue expects;
 {OTHER}
-    in every other case: an import fails, something else goes wrong.
+    when the check itself could not be made: an import or a preparation fails, for reasons that are none of the issue's.
 
-Take what is right from the issue, not from your guess at the code. Write files only into a temporary folder. Make it \
-short, and end it with a call of its only function.
+Issues are often wrong in detail about what happens today. So take from the issue what is right, compare with that \
+alone, and do not guess at the code. Write files only into a temporary folder. Keep it short; helpers are fine, and \
+the last line calls the function that checks.
 
 An example, for the issue "slug('a  b') gives 'a--b', it should be 'a-b'":
 
@@ -52,17 +55,17 @@ An example, for the issue "slug('a  b') gives 'a--b', it should be 'a-b'":
 def check():
     try:
         from textkit import slug
-
-        result = slug("a  b")
-    except Exception:
-        print("{OTHER}")
+    except Exception as error:
+        print("{OTHER}", repr(error))
         return
-    if result == "a--b":
-        print("{REPRODUCED}")
-    elif result == "a-b":
+    try:
+        result = slug("a  b")
+    except Exception as error:
+        result = error
+    if result == "a-b":
         print("{RESOLVED}")
     else:
-        print("{OTHER}", repr(result))
+        print("{REPRODUCED}", repr(result))
 
 
 check()
@@ -182,7 +185,7 @@ class ReproductionStage:
         extra = _packages(job)
 
         def build(room: int) -> Prompt:
-            return prompt_of(task, f"{STEP}{extra}", room)
+            return prompt_of(task, f"{extra}{STEP}", room)
 
         async def one(number: int) -> Sampled:
             with scope(REPRODUCTION, number):
@@ -256,4 +259,4 @@ def _packages(job: Job) -> str:
             name = folder if inside and rest == "__init__.py" else "" if inside else folder.removesuffix(".py")
             if name.isidentifier() and name not in _NO_PACKAGES:
                 names[name] = None
-    return f"\n\nPackages and modules of the repository: {', '.join(list(names)[:_MOST_NAMES])}." if names else ""
+    return f"Packages and modules of the repository: {', '.join(list(names)[:_MOST_NAMES])}.\n\n" if names else ""

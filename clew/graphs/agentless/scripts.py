@@ -1,31 +1,26 @@
 """Scripts that tell whether an issue is there: read from answers, compared, and run in a workspace.
 
 A script prints one of three phrases. Where it runs they carry a number that follows from the script and the files, so
-that a patch, which knows neither, cannot print them.
+that a patch cannot print them unless it reads the script while that runs.
 """
 
 from __future__ import annotations
 
 import ast
-import asyncio
-import json
 import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import lru_cache
 from hashlib import sha256
-from importlib import resources
 from pathlib import PurePosixPath
-from typing import Any, Literal
+from typing import Literal
 
-from clew.sandbox.door import run_command
 from clew.sandbox.types import Execution, Sandbox
 from clew.scoring.extract import code_in
 
 from .normalise import canonical
 from .repository import Workspace
-from .suites import Suite
+from .suites import Suite, run_inside, seal_of
 
 REPRODUCED, RESOLVED, OTHER = "Issue reproduced", "Issue resolved", "Other problem"
 SECONDS = 60.0
@@ -95,23 +90,14 @@ class _Renamed(ast.NodeTransformer):
 async def run_script(sandbox: Sandbox, suite: Suite, workspace: Workspace, script: str) -> Said:
     """What a script says in a copy of a workspace, with the suite's environment; "invalid" when that is nothing, two
     things at once, or when it is stopped. One effect of kind `program`. Raises `SandboxFailed`, `Refused`."""
-    seal = sha256(json.dumps([workspace.tree, script]).encode("utf-8", "replace")).hexdigest()[:12]
-    folder, name = f".clew-{seal}", f"clew_reproduction_{seal}.py"
+    # The script does not find the number on its standard input: it runs code of the patch.
+    seal = seal_of(workspace, script)[:12]
+    name = f"clew_reproduction_{seal}.py"
     word = PurePosixPath(suite.command[0])
     python = suite.command[0] if re.fullmatch(r"python[\d.]*", word.name) else "python3"
-    orders: dict[str, Any] = {
-        "setup": [list(command) for command in suite.setup], "argv": [python, name], "reports": [],
-        "environment": dict(suite.environment), "python_path": list(suite.python_path), "room": 0, "watch": {},
-    }  # fmt: skip
-    laid = {path: text for path, text in suite.files.items() if workspace.new_path(path) == path}
-    execution = await run_command(
-        sandbox,
-        ["python3", f"{folder}/runner.py"],
-        await asyncio.to_thread(workspace.checkout),
-        files={**laid, f"{folder}/runner.py": _runner(), name: _sealed(script, seal)},
-        stdin=json.dumps(orders),
-        limits=replace(suite.limits, seconds=min(SECONDS, suite.limits.seconds)),
-    )
+    limits = replace(suite.limits, seconds=min(SECONDS, suite.limits.seconds))
+    laid = {name: _sealed(script, seal)}
+    execution, _ = await run_inside(sandbox, suite, workspace, seal, [python, name], {}, files=laid, limits=limits)
     return _said(execution, seal)
 
 
@@ -127,8 +113,3 @@ def _said(execution: Execution, seal: str) -> Said:
     if len(found) != 1 or execution.status not in ("ok", "error") or execution.exit_code >= 126:
         return "invalid"
     return _SAYS[found[0]]
-
-
-@lru_cache(maxsize=1)
-def _runner() -> str:
-    return (resources.files("clew.graphs.agentless") / "inside" / "runner.py").read_text(encoding="utf-8")

@@ -8,8 +8,11 @@ too. Differs: comments in classes go as well, so that documentation in comments 
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 from .languages import suffix_of
-from .syntax import Syntax, read_syntax
+from .syntax import LEFT_OUT, Syntax, read_syntax
 
 
 def skeleton(data: bytes, path: str) -> str:
@@ -40,6 +43,31 @@ def skeleton_of(data: bytes, syntax: Syntax) -> str:
             kept.append(b"\n")
     lines = b"".join(kept).decode("utf-8", "replace").replace("\r\n", "\n").split("\n")
     return "".join(f"{line.rstrip()}\n" for line in lines if line.strip())
+
+
+def with_lines(text: str, entries: Sequence[Sequence[str]]) -> str:
+    """A skeleton with more of the bindings that are cut in it: for each of them in order, lines of what is left out."""
+    lines = text.split("\n")
+    cuts = [at for at, line in enumerate(lines) if line == LEFT_OUT]
+    if len(cuts) == len(entries):
+        for at, entry in reversed(list(zip(cuts, entries, strict=True))):
+            lines[at : at + 1] = [LEFT_OUT, *(part for line in entry for part in (line, LEFT_OUT))]
+    return "\n".join(lines)
+
+
+_OVERLOADS = re.compile(r"^[ \t]*@(?:\w+\.)?overload\n(?:[^\n]*\n){1,40}?[^\n]*: ?\.\.\.\n", re.MULTILINE)
+
+
+def without_noise(text: str) -> str:
+    """A skeleton without what names nothing new: `__all__`, and the `@overload` copies of a function."""
+    kept: list[str] = []
+    depth = 0
+    for line in _OVERLOADS.sub("", text).split("\n"):
+        if depth > 0 or line.startswith("__all__"):
+            depth += sum(line.count(each) for each in "[(") - sum(line.count(each) for each in ")]")
+        else:
+            kept.append(line)
+    return text if depth > 0 else "\n".join(kept)
 
 
 def _merged(keeps: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -35,12 +35,23 @@ class Source:
             "--show-object-format",
             "--is-bare-repository",
         )
-        out = git("rev-parse", "--path-format=absolute", *asked, cwd=repo).decode("utf-8", "surrogateescape")
-        git_dir, objects, index, form, bare = out.splitlines()
+        lines = _asked(repo, *asked).split("\n")
+        if len(lines) != len(asked) - 2:
+            raise RepositoryError(f"{str(repo)!r} has a line break in its path: move the repository")
+        git_dir, objects, index, form, bare = lines
         top = None
         if bare == "false" and Path(index).exists():
-            shown = git("rev-parse", "--path-format=absolute", "--show-toplevel", cwd=repo)
-            top = Path(shown.decode("utf-8", "surrogateescape").removesuffix("\n"))
+            top = Path(_asked(repo, "--show-toplevel"))
+            # `core.worktree` may name any folder, with files that are none of the repository's.
+            try:
+                own = _asked(top, "--git-dir") == git_dir
+            except RepositoryError:
+                own = False
+            if not own:
+                raise RepositoryError(
+                    f"{str(repo)!r} is configured to have its files in {str(top)!r}, which is not its own folder: see "
+                    "core.worktree in its configuration"
+                )
         return cls(Path(git_dir), Path(objects), Path(index), top, form)
 
     def commit(self, name: str) -> str:
@@ -70,7 +81,6 @@ class Source:
         """
         assert self.work_tree is not None
         index = git_dir / "index"
-        shutil.copy2(self.index, index)
         environment = {
             **self._objects(),
             "GIT_DIR": str(git_dir),
@@ -78,6 +88,10 @@ class Source:
             "GIT_WORK_TREE": str(self.work_tree),
         }
         try:
+            for part in (self.index, *self.index.parent.glob("sharedindex.*")):
+                if not part.is_file():
+                    raise RepositoryError(f"{str(part)!r} is no file, as the index of a repository is: repair it")
+                shutil.copy2(part, git_dir / part.name)
             # Submodules are passed over: git would start a git of their own configuration in them.
             asked = ("diff-files", "-z", "--raw", "--ignore-submodules=all", "--no-ext-diff")
             raw = git(*asked, cwd=self.work_tree, environment=environment).split(b"\0")
@@ -96,7 +110,8 @@ class Source:
             git(*update, "--stdin", cwd=self.work_tree, stdin=paths, environment=environment)
             return git("write-tree", cwd=self.work_tree, environment=environment).decode().strip()
         finally:
-            index.unlink()
+            for part in git_dir.glob("*index*"):
+                part.unlink()
 
     def copy(self, tree: str, git_dir: Path) -> None:
         """Packs all objects of a tree, and no others, into the repository `git_dir`."""
@@ -112,7 +127,14 @@ class Source:
         )
 
     def _objects(self) -> dict[str, str]:
-        return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": str(self.objects)}
+        # Quoted, since colons divide several.
+        quoted = str(self.objects).replace("\\", "\\\\").replace('"', '\\"')
+        return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{quoted}"'}
 
     def _ask(self, *arguments: str) -> str:
         return git(*arguments, cwd=self.git_dir, environment={"GIT_DIR": str(self.git_dir)}).decode().strip()
+
+
+def _asked(folder: Path, *words: str) -> str:
+    out = git("rev-parse", "--path-format=absolute", *words, cwd=folder)
+    return out.decode("utf-8", "surrogateescape").removesuffix("\n")

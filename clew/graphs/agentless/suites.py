@@ -11,12 +11,13 @@ import asyncio
 import json
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache, lru_cache
 from hashlib import sha256
 from importlib import resources
 from pathlib import PurePosixPath
+from posixpath import normpath
 from typing import Any, Literal
 
 from clew.errors import ConfigError, NotText
@@ -34,15 +35,23 @@ from .types import TestReport
 Kind = Literal["pytest", "junit", "exit_code"]
 LIMITS = Limits(seconds=1200, memory=2048 * MiB, processes=256, disk=512 * MiB)
 ALL = "all tests"
-# Files that decide how tests are found and judged, beside the tests themselves.
+# Files that decide how tests are found and judged, beside the tests themselves. What an installation says about itself
+# names plugins that pytest loads unasked.
 _DECIDES = re.compile(
-    r"(?:^|/)(?:conftest\.py|\.?pytest\.(?:ini|toml)|tox\.ini|setup\.cfg|pyproject\.toml|\.coveragerc"
-    r"|sitecustomize\.py|usercustomize\.py|[^/]*\.pth)$"
+    r"(?:^|/)(?:conftest\.py|\.?pytest\.(?:ini|toml)|tox\.ini|setup\.cfg|pyproject\.toml|\.coveragerc|[^/]*\.pth)$"
+    r"|(?:^|/)(?:site|user)customize(?:\.py$|/)|(?:^|/)[^/]*\.(?:dist|egg)-info(?:/|$)|^\.clew-",
+    re.IGNORECASE,
 )
+_SHELLS = ("sh", "bash", "dash", "ksh", "zsh")
+# What a command runs stands in a file that it does not name.
+_DEFINED_IN = {
+    "make": r"(?:GNU)?[Mm]akefile", "just": r"\.?[Jj]ustfile", "rake": r"[Rr]akefile(?:\.rb)?", "nox": r"noxfile\.py",
+    **dict.fromkeys(("npm", "npx", "yarn", "pnpm"), r"package\.json"),
+}  # fmt: skip
 # Ids are relative to the root of the repository, whatever its configuration; one broken file hides no other. A plugin
 # that is missing is no reason not to begin, and none measures, shuffles or repeats. That of LangSmith is where Clew is,
 # and imports for seconds.
-_PYTEST = (
+PYTEST = (
     "--rootdir=.", "-p", "clew_watch", "--continue-on-collection-errors", "-o", "required_plugins=",
     "-o", "strict_config=false",
     *(word for name in ("cacheprovider", "pytest_cov", "randomly", "random_order", "rerunfailures", "langsmith_plugin")
@@ -95,11 +104,25 @@ class Suite:
         try:
             words = tuple(shlex.split(command))
             before = tuple(tuple(shlex.split(line)) for line in setup)
+            "".join((command, *setup)).encode()
         except ValueError as error:
             raise ConfigError(f"{command!r} is no command: {error}") from None
+        if any("\0" in line for line in (command, *setup)):
+            raise ConfigError(f"{command!r} holds a NUL character, as no command can")
         pytests = any(PurePosixPath(word).name in ("pytest", "py.test") for word in words)
         kind: Kind = "junit" if reports else "pytest" if pytests else "exit_code"
         return cls(words, kind, tuple(reports), before, **more)
+
+    def decides(self, path: str) -> bool:
+        """Whether a file of the repository is what its commands run: a program, a shell script, or the file in which a
+        command such as `make` finds what to do. Pytest's own files are known whatever the suite is."""
+        for program, *rest in (self.command, *self.setup):
+            name = PurePosixPath(program).name
+            script = next((word for word in rest if not word.startswith("-")), "") if name in _SHELLS else program
+            defined = _DEFINED_IN.get(name)
+            if path == normpath(script) or (defined and re.fullmatch(defined, PurePosixPath(path).name)):
+                return True
+        return False
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -142,7 +165,7 @@ async def discover(sandbox: Sandbox, suite: Suite, workspace: Workspace) -> Disc
         report = await run_suite(sandbox, suite, workspace)
         names = tuple(result.name for result in report.results) if report.complete else ()
         return Discovery(names, {}, "" if names else report.output or "the tests left no result")
-    words = (*suite.command, *_PYTEST, "--collect-only", "-q")
+    words = (*suite.command, *PYTEST, "--collect-only", "-q")
     execution, found = await _performed(sandbox, suite, workspace, words, None, False)
     why = incomplete(execution, found)
     if found is None or why:
@@ -175,8 +198,7 @@ async def run_covered(
         return report_of_exit_code(execution, found, ALL), Coverage()
     if not tests:
         raise ConfigError("pytest is to run no test: discover them first")
-    files = dict.fromkeys(re.sub("^-", "./-", test.partition("::")[0]) for test in tests)
-    words = (*suite.command, *_PYTEST, *_RUN, *files)
+    words = (*suite.command, *PYTEST, *_RUN, *files_of(workspace, tests))
     execution, found = await _performed(sandbox, suite, workspace, words, tests, cover)
     report = report_of_pytest(execution, found, tests)
     covered = found.covered if found is not None and report.complete else None
@@ -240,17 +262,27 @@ def affected(workspace: Workspace, changed: Sequence[str], tests: Sequence[str])
 
 
 def guarded(
-    base: Workspace, candidate: Workspace, leave: Callable[[str], bool] = is_test
+    base: Workspace, candidate: Workspace, leave: Callable[[str], bool] = is_test, suite: Suite | None = None
 ) -> tuple[Workspace, tuple[str, ...]]:
     """The candidate with all files that decide over tests as they are at the base, and which these were: tests (by the
-    rule `leave`), `conftest.py`, the runner's configuration, `sitecustomize.py` and `.pth` files. A candidate is judged
-    by nothing that it wrote itself."""
+    rule `leave`), `conftest.py`, the runner's configuration and plugins, what Python loads when it starts, and what the
+    commands of `suite` run. A candidate is judged by nothing that it wrote itself."""
     paths = sorted(
         path
         for path in base.entries.keys() | candidate.entries.keys()
-        if base.entries.get(path) != candidate.entries.get(path) and (leave(path) or _DECIDES.search(path))
+        if base.entries.get(path) != candidate.entries.get(path)
+        and (leave(path) or _DECIDES.search(path) or (suite is not None and suite.decides(path)))
     )
     return (candidate.with_files_of(base, paths), tuple(paths)) if paths else (candidate, ())
+
+
+def files_of(workspace: Workspace, tests: Iterable[str]) -> list[str]:
+    """The files of tests for pytest's command line; none, so that pytest finds them all by itself, when it would take
+    one of them for something else than a file."""
+    files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
+    if any(file not in workspace.entries or re.search(r"\[|\{report\}", file) for file in files):
+        return []
+    return [re.sub("^(?=[-@])", "./", file) for file in files]
 
 
 def _module(path: str) -> str:
@@ -261,29 +293,45 @@ def _module(path: str) -> str:
 async def _performed(
     sandbox: Sandbox, suite: Suite, workspace: Workspace, words: Sequence[str], tests: Sequence[str] | None, cover: bool
 ) -> tuple[Execution, Told | None]:
-    watch: dict[str, Any] = {
-        "select": None if tests is None else list(tests),
-        "seconds": suite.test_seconds,
-        "cover": cover,
-    }
+    watch = {"select": None if tests is None else list(tests), "seconds": suite.test_seconds, "cover": cover}
+    seal = seal_of(workspace, suite.to_json(), list(words), watch)
+    return await run_inside(sandbox, suite, workspace, seal, words, {**watch, "seal": seal})
+
+
+def seal_of(workspace: Workspace, *what: Any) -> str:
+    """A word that code of the tree cannot know beforehand, and the same when a run is resumed."""
+    return sha256(json.dumps([workspace.tree, *what], sort_keys=True).encode()).hexdigest()
+
+
+async def run_inside(
+    sandbox: Sandbox,
+    suite: Suite,
+    workspace: Workspace,
+    seal: str,
+    words: Sequence[str],
+    watch: Mapping[str, Any],
+    *,
+    files: Mapping[str, str] | None = None,
+    limits: Limits | None = None,
+) -> tuple[Execution, Told | None]:
+    """Runs a command in the sandbox as the suite's tests run: after its setup, in a copy of the workspace, with its
+    environment and `files` besides. `watch` is what the command finds on its standard input. The second result is what
+    the plugin that knows the `seal` told. One effect of kind `program`."""
     orders: dict[str, Any] = {
         "setup": [list(command) for command in suite.setup], "argv": list(words), "reports": list(suite.reports),
         "environment": dict(suite.environment), "python_path": list(suite.python_path), "room": suite.limits.disk // 8,
-        "watch": watch,
+        "watch": dict(watch),
     }  # fmt: skip
-    # Not known beforehand to code that is part of the tree, and the same when the run is resumed.
-    seal = sha256(json.dumps([workspace.tree, orders], sort_keys=True).encode()).hexdigest()
-    watch["seal"] = seal
     folder = f".clew-{seal[:12]}"
     laid = {path: text for path, text in suite.files.items() if workspace.new_path(path) == path}
     execution = await run_command(
         sandbox,
         ["python3", f"{folder}/runner.py"],
         await asyncio.to_thread(workspace.checkout),
-        files={**laid, **{f"{folder}/{name}": text for name, text in _scripts().items()}},
+        files={**laid, **(files or {}), **{f"{folder}/{name}": text for name, text in _scripts().items()}},
         stdin=json.dumps(orders),
         collect=[f"{folder}/{RESULT}"],
-        limits=suite.limits,
+        limits=limits or suite.limits,
     )
     return execution, told(execution.files.get(f"{folder}/{RESULT}"), seal)
 
@@ -291,7 +339,5 @@ async def _performed(
 @lru_cache(maxsize=1)
 def _scripts() -> dict[str, str]:
     folder = resources.files("clew.graphs.agentless") / "inside"
-    return {
-        "runner.py": (folder / "runner.py").read_text(encoding="utf-8"),
-        "clew_watch.py": (folder / "watch.py").read_text(encoding="utf-8"),
-    }
+    names = {"runner.py": "runner.py", "clew_watch.py": "watch.py", "clew_batch.py": "batch.py"}
+    return {name: (folder / file).read_text(encoding="utf-8") for name, file in names.items()}

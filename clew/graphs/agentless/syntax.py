@@ -18,6 +18,7 @@ from .types import Language, Symbol, SymbolKind
 
 LONG_VARIABLE = 30
 KEPT_OF_LONG = 10
+LEFT_OUT = "..."
 _MAX_DEPTH = 60
 _MAX_SYMBOLS = 20_000
 _MAX_NAME = 200
@@ -222,7 +223,7 @@ class _Walk:
         lines = self.data[node.start_byte : node.end_byte].split(b"\n")
         start = node.start_byte + sum(len(line) + 1 for line in lines[:KEPT_OF_LONG])
         end = start + sum(len(line) + 1 for line in lines[KEPT_OF_LONG : last - first + 1 - KEPT_OF_LONG])
-        self.syntax.cuts.append((start, end, "...\n"))
+        self.syntax.cuts.append((start, end, f"{LEFT_OUT}\n"))
 
 
 # These take one definition with other children beside it.

@@ -33,7 +33,7 @@ def tampering(changes: Sequence[Change], workspace: Workspace) -> str:
     for change in changes:
         if change.after is None or not change.path.endswith(".py") or is_test(change.path):
             continue
-        module = _module(change.path)
+        module = _module(change.path) or _beginning(change.path, workspace)
         if change.before is None and module in _RUNNERS | _BELOW_THEM | sys.stdlib_module_names:
             return f"{change.path}: a new module {module!r} would take the place of the one that tests run with"
         found = sorted(_reaches(change.after) - _reaches(change.before or ""))
@@ -49,6 +49,13 @@ def _module(path: str) -> str:
         path = path.removeprefix(root)
     name, _, rest = path.removesuffix(".py").partition("/")
     return name if not rest or rest == "__init__" else ""
+
+
+def _beginning(path: str, workspace: Workspace) -> str:
+    """The name of a runner whose place a file takes where the suite says that imports begin: anywhere but in a
+    package."""
+    folder, _, name = path.removesuffix(".py").removesuffix("/__init__").rpartition("/")
+    return name if name in _RUNNERS and f"{folder}/__init__.py" not in workspace.entries else ""
 
 
 def _reaches(text: str) -> set[str]:
@@ -75,10 +82,18 @@ def _reaches(text: str) -> set[str]:
                 found.add(f"{node.value.id}.{node.attr}")
         elif isinstance(node, ast.Name):
             by_name |= node.id in _BY_NAME
+            found |= _hook(node.id) if isinstance(node.ctx, ast.Store) else set()
+        elif isinstance(node, ast.FunctionDef):
+            found |= _hook(node.name)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and _UNDER_TEST.match(node.value):
             words.add(node.value)
     # The name of a runner alone may be that of a dependency.
     return found | {word for word in words if by_name or word.startswith("PYTEST_")}
+
+
+def _hook(name: str) -> set[str]:
+    """Pytest calls functions by their name in modules that are, or take the place of, its plugins."""
+    return {"pytest"} if name.startswith("pytest_") else set()
 
 
 def _subject(workspace: Workspace, name: str) -> bool:

@@ -95,7 +95,7 @@ class Change(_Noun):
 
 
 class TestCounts(_Noun):
-    """How many tests ended how. An error is no pass."""
+    """How many tests ended how. An error is no pass, and nor is a test that is skipped."""
 
     __test__: ClassVar[bool] = False
 
@@ -103,6 +103,11 @@ class TestCounts(_Noun):
     failed: int = 0
     error: int = 0
     skipped: int = 0
+
+    @property
+    def lost(self) -> int:
+        """Of tests that all passed at the base: how many do so no more."""
+        return self.failed + self.error + self.skipped
 
 
 class TestResult(_Noun):
@@ -181,14 +186,16 @@ class Trial(_Noun):
     """What the tests said of one change, which is one vote key. `counts` are those of the regression tests that ran,
     None without a report, and `why` tells why there is none. `whole`: all of them ran; otherwise another change does
     better in those that did, and the rest was spared. `fixed` names target tests that pass now, `broken` regression
-    tests that do not; `messages` holds the end of what some of the failing ones said. `guarded` are files that were
-    tested as they are at the base, since they decide over tests; `refused` tells why the change is no candidate.
+    tests that do not, `late` those that failed and passed when they ran again; `messages` holds the end of what some of
+    the failing ones said. `guarded` are files that were tested as they are at the base, since they decide over tests;
+    `refused` tells why the change is no candidate.
     """
 
     counts: TestCounts | None = None
     whole: bool = False
     fixed: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
+    late: tuple[str, ...] = ()
     messages: Mapping[str, str] = {}
     reproduction: str | None = None
     why: str = ""

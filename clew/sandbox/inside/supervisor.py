@@ -27,6 +27,8 @@ from .refused import refusals, refuse
 from .system import PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, oom_kills, prctl
 
 LONGEST_BODY = 1 << 40
+# Of collected files together: they become text, and the text a record.
+MOST_COLLECTED = 64 << 20
 LONGEST_POLL_S = 3600.0  # the kernel counts milliseconds in 31 bits
 READY, REFUSED = b"ready", b"files: "
 
@@ -158,7 +160,7 @@ class Supervisor:
             header["files_refused"] = said[len(REFUSED) :].decode("utf-8", "replace")
         elif said != READY:
             header["failed"] = said.decode("utf-8", "replace") or "its process was killed before it began"
-        found = collect(self.place, request["collect"], limits["disk"])
+        found = collect(self.place, request["collect"], min(limits["disk"], MOST_COLLECTED))
         parts, cut = _output(kept)
         more = {"oom": oom_kills() > ooms, "cut": cut, "files": list(found), "suspect": not clean(self.place)}
         return {**header, **more}, [*parts, *([piece] for piece in found.values())]

@@ -69,7 +69,7 @@ def asked(server: ScriptedServer, mark: str) -> list[Request]:
     return [request for request in server.requests if mark in request.prompt]
 
 
-def job(folder: Path, files: Mapping[str, str] | None = None, **options: Any) -> Job:
+def job(folder: Path, files: Mapping[str, str | bytes] | None = None, **options: Any) -> Job:
     return Job(workspace(folder, files or FILES), **options)
 
 

@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clew.graphs.agentless.applying import apply_edits
-from clew.graphs.agentless.context import assemble, most_that_fit, render, spans_of
+from clew.graphs.agentless.context import assemble, most_that_fit, render, spans_of, surroundings, without
+from clew.graphs.agentless.structure import _outline_of
+from clew.graphs.agentless.syntax import read_syntax
 from clew.graphs.agentless.types import Edit, Location, Span
 
 TEXTS = {
@@ -63,9 +65,79 @@ def test_windows_are_clipped_and_merged() -> None:
 
 def test_gaps_and_numbers() -> None:
     spans = [Span(path="b.py", start=2, end=3), Span(path="b.py", start=30, end=30)]
-    assert render(spans, TEXTS) == "### b.py\n...\nb2\nb3\n...\nb30\n"
-    assert render(spans[:1], TEXTS, numbered=True) == "### b.py\n...\n    2| b2\n    3| b3\n...\n"
+    assert render(spans, TEXTS) == "### b.py\n... line 1 left out\nb2\nb3\n... lines 4-29 left out\nb30\n"
+    assert render(spans[:1], TEXTS, numbered=True) == (
+        "### b.py\n... line 1 left out\n    2| b2\n    3| b3\n... lines 4-30 left out\n"
+    )
     assert render([Span(path="c", start=1, end=2)], {"c": "one\r\ntwo"}) == "### c\none\ntwo\n"
+
+
+BASKET = """\
+TABLE = {
+    "one": 1,
+    "two": 2,
+}
+
+
+@final
+class Basket(
+    Base,
+):  # mutable
+    size = 0
+
+    def __init__(self, items):
+        self.items = items
+
+    def first(self):
+        return 1
+
+    def total(
+        self,
+        rate: int = 1,
+    ) -> int:
+        found = sum(self.items)
+        return found * rate
+
+
+class Other:
+    def __init__(self):
+        pass
+"""
+
+
+def around(text: str, *numbers: int) -> list[tuple[int, int]]:
+    outlines = {"b.py": _outline_of("b.py", read_syntax(text.encode(), ".py"))}
+    places = [at("b.py", number) for number in numbers]
+    spans = spans_of(places, {"b.py": text}, 0)
+    return [(span.start, span.end) for span in surroundings(spans, places, outlines, {"b.py": text})]
+
+
+def test_the_heads_around_what_is_shown_and_the_constructor_of_its_class() -> None:
+    rows = BASKET.split("\n")
+    heads = around(BASKET, rows.index("        return found * rate") + 1)
+    assert ["\n".join(rows[start - 1 : end]) for start, end in heads] == [
+        "@final\nclass Basket(\n    Base,\n):  # mutable",
+        "    def total(\n        self,\n        rate: int = 1,\n    ) -> int:",
+        "    def __init__(self, items):\n        self.items = items",
+    ]
+    assert around(BASKET, 3) == [(1, 1)]  # The name of the literal; no class has a place.
+    assert around(BASKET, 5) == []
+
+
+def test_a_long_constructor_is_its_head_and_what_it_binds() -> None:
+    body = "".join(f"        call({n})\n" for n in range(40))
+    text = f"class A:\n    def __init__(self):\n{body}        self.x: int = 1\n        self.x == 2\n\n"
+    text += "    def f(self):\n        pass\n"
+    last = text.count("\n")
+    assert around(text, last) == [(1, 1), (last - 1, last - 1), (2, 2), (43, 43)]
+
+
+def test_the_lines_of_a_place_that_are_not_shown() -> None:
+    shown = [Span(path="a", start=1, end=3), Span(path="b", start=1, end=99), Span(path="a", start=6, end=7)]
+    assert [(span.start, span.end) for span in without(at("a", 2, 9), shown)] == [(4, 5), (8, 9)]
+    assert [(span.start, span.end) for span in without(at("a", 4, 4), shown)] == [(4, 4)]
+    assert list(without(at("a", 6, 7), shown)) == list(without(at("a", 2, 3), shown)) == []
+    assert [(span.start, span.end) for span in without(at("c", 1, 2), shown)] == [(1, 2)]
 
 
 def test_most_that_fit() -> None:

@@ -387,3 +387,12 @@ def test_noise_never_raises(text: str) -> None:
     for change in done.changes:
         assert change.after is not None
         change.after.encode()
+
+
+@pytest.mark.parametrize(
+    ("search", "text"),
+    [("x\ny\n" * 60_000 + "x\nx\n", "x\ny\n" * 300_000), ("x\n...\n" * 3_000, "x\n" * 50_000)],
+)
+def test_lines_that_repeat_without_end_are_looked_for_to_the_end(search: str, text: str) -> None:
+    done = apply_edits([Edit(path="a.py", search=search, replace=search.replace("x", "z"))], {"a.py": text})
+    assert not done.changes and done.refusals

@@ -343,7 +343,87 @@ async def test_notes_lead_to_prompts_and_replies(tmp_path: Path) -> None:
     assert len(locations["effects"]) == 4 and found["sets"] == [["src/cart.py:11-12"]]
 
 
+async def test_files_that_cannot_be_shown_are_told_and_the_others_are_used(tmp_path: Path) -> None:
+    odd: dict[str, str | bytes] = {
+        "src/old.py": "# \xe9\ndef f():\n    return 1\n".encode("latin-1"),
+        "src/empty.py": "",
+    }
+    words = script(files=fenced("src/old.py", "src/empty.py", "src/cart.py"), elements=TOTAL, locations=TOTAL)
+    with ScriptedServer(words) as server:
+        async with stages(server, job(tmp_path, {**FILES, **odd})) as run:
+            await run.go()
+    assert sets(run) == [["Cart.total"]]
+    assert [event["path"] for event in run.happened("file_not_shown")] == ["src/old.py", "src/empty.py"]
+    assert "src/old.py" not in asked(server, ELEMENTS)[0].prompt
+
+
 def test_a_single_skeleton_that_is_too_long_loses_its_end(tmp_path: Path) -> None:
     text, events = skeletons_within(job(tmp_path), ["src/store.py", "src/cart.py"], 120)
     assert estimate(text) <= 125 and text.startswith("### src/store.py\ndef step_0(value): ...")
     assert [event["what"] for event in events] == ["file", "lines"]
+
+
+WORDS = "".join(f"    (r'WORD_{n}', {n}),\n" for n in range(80))
+TABLE = f"""\
+from typing import overload
+
+__all__ = [
+    "TABLE",
+    "pick",
+]
+
+TABLE = [
+{WORDS}    (r'(CASE|AS)', 'Keyword'),
+{WORDS}]
+OTHER = [
+{WORDS}]
+
+
+@overload
+def pick(value: int) -> int: ...
+@overload
+def pick(
+    value: str,
+) -> str: ...
+def pick(value):
+    return value
+"""
+
+
+def test_a_long_literal_keeps_the_lines_that_the_issue_speaks_of(tmp_path: Path) -> None:
+    here = job(tmp_path, {"table.py": TABLE, "b.py": "x = 1\n"})
+    text, _ = skeletons_within(
+        here, ["table.py", "b.py"], 9_000, issue="`SELECT x AS y` and WORD_12", searched=["b.py"]
+    )
+    table, other = text[: text.index("OTHER")], text[text.index("OTHER") :]
+    entries = ["    (r'WORD_12', 12),", "    (r'(CASE|AS)', 'Keyword'),", "    (r'WORD_12', 12),"]
+    assert "\n...\n" + "\n...\n".join(entries) + "\n...\n" in table
+    assert "WORD_40" not in text and other.count("WORD_12") == 1 and "(CASE" not in other
+    assert "__all__" not in text and '"pick"' not in text
+    assert "overload\n" not in text.partition("TABLE")[2] and text.count("def pick") == 1
+    assert "### b.py\n(found by a search; it may have nothing to do with the issue)\nx = 1\n" in text
+    plain, _ = skeletons_within(here, ["table.py"], 9_000)
+    assert "CASE" not in plain and "WORD_0" in plain and "found by" not in plain
+
+
+async def test_a_literal_of_very_many_lines_is_shown_by_its_ends_and_what_the_issue_speaks_of(tmp_path: Path) -> None:
+    words = script(
+        files=fenced("table.py"),
+        elements=fenced("table.py", "variable: TABLE"),
+        locations=fenced("table.py", "line: 89"),
+    )
+    with ScriptedServer(words) as server:
+        async with stages(server, job(tmp_path, {"table.py": TABLE}), "`x AS y` is lost", window=2) as run:
+            state = await run.go()
+        prompt = asked(server, LOCATIONS)[0].prompt
+    assert "   89|     (r'(CASE|AS)" in prompt and "    8| TABLE" in prompt and "WORD_40" not in prompt
+    assert [(place["start"], place["end"]) for place in state["sets"][0]] == [(89, 89)]
+    assert (state["elements"][0]["start"], state["elements"][0]["end"]) == (8, 170)
+
+
+@pytest.mark.parametrize(("path", "told"), [("web/app.ts", True), ("src/cart.py", False)])
+async def test_what_counts_as_a_class_is_told_where_it_matters(path: str, told: bool, tmp_path: Path) -> None:
+    with ScriptedServer(script(files=fenced(path), elements=fenced(path, "line: 1"), locations="?")) as server:
+        async with stages(server, job(tmp_path)) as run:
+            await run.go("files", "elements")
+        assert ("A struct, interface" in asked(server, ELEMENTS)[0].prompt) is told

@@ -180,13 +180,14 @@ KILLED_AT = 23
 
 
 def test_case_22_what_was_tested_is_never_tested_again(tmp_path: Path) -> None:
-    """Forty changes; the process is killed when 23 have their results. What is resumed tests the other 17."""
+    """Forty changes; the process is killed when 23 have their results. What is resumed tests the other 17, more of them
+    at a time."""
     suite_box("process")  # skips where it cannot work
     files = {"a.py": "ONE = 1\n", "check.py": "import a\n\nassert a.ONE != 20\n"}
     job = Job(workspace(tmp_path, files), None, None)
     waves = [[[("a.py", "1", str(10 + 10 * wave + n))] for n in range(10)] for wave in range(CHANGES // 10)]
 
-    async def work(journal: Path, kill_at: int = 0) -> tuple[Answer, int, bool]:
+    async def work(journal: Path, at_once: int, kill_at: int = 0) -> tuple[Answer, int, bool]:
         box = suite_box("process")
         tested = 0
 
@@ -198,17 +199,17 @@ def test_case_22_what_was_tested_is_never_tested_again(tmp_path: Path) -> None:
                     die()
 
         given = Job(job.workspace, box, Suite.of("python3 check.py", limits=LIMITS))
-        graph = agentless(Given(*waves), given, at_once=1)
+        graph = agentless(Given(*waves), given, at_once=at_once)
         with Journal(journal) as opened:
             answer = await clew.run(graph, TASK, journal=opened, run_id="r", watch=watch)
             same = await replay("r", journal=opened, graph=graph)
         await box.close()
         return answer, tested, same.same
 
-    whole, tested, same = asyncio.run(work(tmp_path / "whole.db"))
+    whole, tested, same = asyncio.run(work(tmp_path / "whole.db", 4))
     assert (tested, same) == (CHANGES, True)
-    assert run_killed(lambda: asyncio.run(work(tmp_path / "killed.db", KILLED_AT)) and None, Killer(), Aim())
-    resumed, tested, same = asyncio.run(work(tmp_path / "killed.db"))
+    assert run_killed(lambda: asyncio.run(work(tmp_path / "killed.db", 1, KILLED_AT)) and None, Killer(), Aim())
+    resumed, tested, same = asyncio.run(work(tmp_path / "killed.db", 3))
     assert (tested, same) == (CHANGES - KILLED_AT, True)
     assert resumed == whole and len(whole.artifacts["repair"]["candidates"]) == CHANGES
     assert whole.status == "ok" and "20" not in whole.text
@@ -268,6 +269,19 @@ async def test_without_tests_votes_decide_and_it_is_said(tmp_path: Path) -> None
     assert (answer.status, answer.stop_reason, answer.score) == ("partial", "untested", 0.5)
     assert report["chosen"] == "1.0" and {"no_tests", "regression_ignored"} <= set(report["flags"])
     assert report["tests"]["why"]
+
+
+async def test_a_change_that_makes_tests_skip_does_not_win(box: Box, tmp_path: Path) -> None:
+    skips = "import pytest\nfrom shop import price\n\npytestmark = pytest.mark.skipif(price.RATE != 2, reason='-')\n"
+    files = {**CART, "tests/test_price.py": str(CART["tests/test_price.py"]).replace("from shop import price", skips)}
+    rate = ("src/shop/price.py", "RATE = 2", "RATE = 4 - 2 * (2 > 1)")
+    away = ("src/shop/price.py", "RATE = 2", "RATE = 2.0000001")
+    answer, report, _ = await repaired(
+        tmp_path, Given([[away], [*BOTH, away], [*BOTH, rate]]), job_of(tmp_path, box, files)
+    )
+    assert [each["regression"]["skipped"] for each in report["candidates"]] == [2, 2, 0], report["candidates"]
+    assert (answer.status, report["chosen"]) == ("ok", "2.0")
+    assert report["candidates"][1]["broken"] == ["tests/test_price.py::test_free", "tests/test_price.py::test_nothing"]
 
 
 async def test_an_answer_without_an_edit_is_no_candidate(box: Box, tmp_path: Path) -> None:

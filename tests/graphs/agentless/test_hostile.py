@@ -436,7 +436,12 @@ ADDED = {
     ".pytest.toml": "[pytest]\naddopts = ['-p', 'shop.evil']\n",
     "tests/__init__.py": PASSES,
     "tests/shop.py": "class price:\n    total = staticmethod(lambda prices: 3)\n",
+    "src/evil-1.dist-info/entry_points.txt": "[pytest11]\nevil = shop.evil\n",
+    "EVIL.Egg-Info/entry_points.txt": "[pytest11]\nevil = shop.evil\n",
+    "src/sitecustomize/__init__.py": PASSES,
+    ".clew-installed/pytest.py": "",
 }
+ALONE = [name for name in ADDED if "-info" in name or name.startswith(".clew")]
 
 
 async def added(box: Box, paths: Sequence[str], folder: Path) -> None:
@@ -451,6 +456,60 @@ async def added(box: Box, paths: Sequence[str], folder: Path) -> None:
 async def test_what_a_candidate_adds_to_be_judged_by_does_not_help_it(process: Box, tmp_path: Path) -> None:
     await added(process, list(ADDED), tmp_path)
     await added(process, ["pytest.toml", "src/evil.pth", "sitecustomize.py"], tmp_path / "some")
+    await added(process, ["src/sitecustomize/__init__.py", *ALONE], tmp_path / "installed")
+
+
+# Forges report, result and exit code once pytest has ended.
+LATE = r"""import atexit, json, os, sys
+
+
+def late():
+    place = next(word for word in sys.argv if word.startswith("--junitxml="))[11:]
+    open(place, "w").write('<testsuite><testcase classname="tests.test_price" name="test_some"/></testsuite>')
+    told = os.path.join(os.path.dirname(place), "watch.json")
+    text = open(told).read()
+    for old, new in (('exit": 1', 'exit": 0'), ('["AssertionError"]', "[]")):
+        text = text.replace(old, new).replace(old.replace('"', r'\"'), new.replace('"', r'\"'))
+    open(told, "w").write(text)
+    os.execv("/bin/true", ["true"])
+
+
+atexit.register(late)
+
+
+def total(prices):
+    return 0
+"""
+
+
+async def test_what_is_forged_after_pytest_has_ended_is_no_pass(process: Box, tmp_path: Path) -> None:
+    made = workspace(tmp_path, SHOP)
+    path = "src/shop/price.py"
+    forged = made.apply(made.diff([Change(path=path, before=made.read(path), after=LATE)]))
+    report = await run_suite(process, SUITE, forged, [SOME])
+    assert report.counts.error == 1 and not report.complete, judged(report)
+
+
+async def test_what_the_command_runs_is_not_for_the_candidate_to_write(process: Box, tmp_path: Path) -> None:
+    checks = "import sys\nsys.path.insert(0, 'src')\nfrom shop import price\nassert price.total([1, 2]) == 3\n"
+    files = {**SHOP, "check.sh": "python3 checks.py\n", "checks.py": checks, "Makefile": "test:\n\tsh check.sh\n"}
+    made = workspace(tmp_path, files)
+    for command, path in (("sh -e ./check.sh", "check.sh"), ("make test", "Makefile")):
+        suite = Suite.of(command, limits=LIMITS)
+        lies = Change(path=path, before=made.read(path), after="exit 0\n")
+        new = Change(path="GNUmakefile", before=None, after="test: ;\n")
+        candidate, restored = guarded(made, made.apply(made.diff([lies, new])), suite=suite)
+        assert path in restored and ("GNUmakefile" in restored) == (command == "make test")
+        report = await run_suite(process, suite, candidate)
+        assert report.counts.passed == 0, judged(report)
+    mended = Change(
+        path="src/shop/price.py",
+        before=made.read("src/shop/price.py"),
+        after=WANTED[1].join(made.read("src/shop/price.py").split(WANTED[0])),
+    )
+    suite = Suite.of("sh -e ./check.sh", limits=LIMITS)
+    report = await run_suite(process, suite, guarded(made, made.apply(made.diff([mended])), suite=suite)[0])
+    assert report.counts.passed == 1, judged(report)
 
 
 @LONG

@@ -110,11 +110,30 @@ async def test_folders_that_do_not_matter_are_left_out_of_retrieval_unless_a_fil
     found = Found("src/store.py")
     words = script(files=fenced("src/util/text.py"), folders=fenced("web/", "src/util/", "docs/", "none/"))
     with ScriptedServer(words) as server:
-        async with stages(server, job(tmp_path), search=found, top_chunks=7) as run:
+        async with stages(server, job(tmp_path), search=found, top_chunks=7, folders_from=1) as run:
             state = await run.go("files")
     assert found.asked == [(("src/cart.py", "src/store.py", "src/util/text.py"), ISSUE, 7)]
     assert state["files"] == ["src/util/text.py", "src/store.py"]
     assert run.happened("folders_kept") == [{"kind": "folders_kept", "folders": ["src/util"]}]
+
+
+async def test_a_small_repository_is_searched_whole_and_says_so(tmp_path: Path) -> None:
+    found = Found("src/store.py")
+    with ScriptedServer(script(files=fenced("src/cart.py"), folders=fenced("web/"))) as server:
+        async with stages(server, job(tmp_path), search=found) as run:
+            state = await run.go("files")
+    assert asked(server, FOLDERS) == [] and "web/app.ts" in found.asked[0][0]
+    (note,) = [note for note in run.notes if note["stage"] == "folders"]
+    assert note["folders"] == note["effects"] == [] and note["skipped"] == "4 files are few"
+    assert state["searched"] == ["src/store.py"]
+
+
+async def test_a_stub_beside_its_module_takes_no_place_unless_the_model_names_it(tmp_path: Path) -> None:
+    code = {"a.py": "def shorten(): ...\n", "a.pyi": "def shorten() -> str: ...\n", "c.pyi": "x: int\n"}
+    with ScriptedServer(script(files=[fenced("a.py"), fenced("a.pyi")])) as server:
+        async with stages(server, job(tmp_path, code), "See a.pyi", search=Found("a.pyi", "c.pyi")) as run:
+            assert (await run.go("files"))["files"] == ["a.py", "c.pyi"]
+            assert (await run.go("files"))["files"] == ["a.pyi", "c.pyi"]
 
 
 @pytest.mark.parametrize("error", [SearchFailed("no store"), Refused("searches", "none left")])
@@ -218,7 +237,7 @@ async def test_the_stages_share_a_prefix_and_notes_come_last(tmp_path: Path) -> 
     note = Note(kind="lesson", text="Look at the rate first.")
     words = script(files=fenced("src/cart.py"), folders="", elements=fenced("src/cart.py", "class: Cart"))
     with ScriptedServer(words) as server:
-        async with stages(server, job(tmp_path), search=Found(), notes=[note]) as run:
+        async with stages(server, job(tmp_path), search=Found(), notes=[note], folders_from=1) as run:
             await run.go("files", "elements")
     files, folders, elements = (asked(server, mark)[0].prompt for mark in (NAMES, FOLDERS, ELEMENTS))
     shared = files[: files.index(NAMES)]
@@ -269,7 +288,9 @@ async def test_a_server_that_finds_the_prompt_too_long_is_asked_with_half(tmp_pa
 async def test_an_answer_that_was_cut_off_with_nothing_in_it_is_asked_for_once_more(tmp_path: Path) -> None:
     thoughts = Reply(text=fenced("src/cart.py"), reasoning="Let me see. " * 150)
     with ScriptedServer(script(files=thoughts, folders=thoughts)) as server:
-        async with stages(server, job(tmp_path), search=Found(), file_tokens=50, folder_tokens=5_000) as run:
+        async with stages(
+            server, job(tmp_path), search=Found(), file_tokens=50, folder_tokens=5_000, folders_from=1
+        ) as run:
             state = await run.go("files")
     limits = [request.max_tokens for request in server.requests]
     assert limits == [50, 2048, 2048]
@@ -293,7 +314,7 @@ async def test_an_answer_that_was_cut_off_after_a_file_is_good(tmp_path: Path) -
 async def test_notes_lead_to_prompt_and_reply(tmp_path: Path) -> None:
     words = fenced("src/cart.py", "src/new.py")
     with ScriptedServer(script(files=words, folders="")) as server:
-        async with stages(server, job(tmp_path), search=Found("src/store.py")) as run:
+        async with stages(server, job(tmp_path), search=Found("src/store.py"), folders_from=1) as run:
             await run.go("files")
             (named, folders, retrieval, files) = run.notes
             events = {event.key: event for event in run.run.journal.events(run.run.id)}

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from clew.graphs.agentless.locations import (
     Mention,
     Places,
-    combined,
     find_places,
     outside_of,
     parse_files,
@@ -67,20 +66,17 @@ def test_case_2_a_path_in_other_words_is_found_once(line: str) -> None:
     assert parse_files(line, KNOWN).paths == ("src/a.py",)
 
 
-def test_case_3_only_unknown_files_leave_retrieval_and_a_flag() -> None:
+@pytest.mark.parametrize("said", ['{"files": ["src/a.py", "lib/c.py"]}', '["src/a.py", "lib/c.py"]'])
+def test_case_2_a_list_in_json_is_a_list(said: str) -> None:
+    assert (
+        parse_files(said, KNOWN).paths == parse_files(f"```json\n{said}\n```", KNOWN).paths == ("src/a.py", "lib/c.py")
+    )
+
+
+def test_case_3_unknown_files_are_told_and_none_is_found() -> None:
     listed = parse_files("```\nsrc/x.py\nother/y.py\n```", KNOWN)
     assert listed.paths == ()
     assert listed.unknown == ("src/x.py", "other/y.py")
-    chosen = combined(listed.paths, ["lib/c.py", "src/b.py"])
-    assert chosen.paths == ("lib/c.py", "src/b.py")
-    assert chosen.flags == ("no_known_file",)
-
-
-def test_case_4_files_of_both_come_first() -> None:
-    assert combined("abc", "bde").paths == tuple("bacde")
-    assert combined("abcz", "bdez").paths == tuple("bacde")
-    assert combined("ab", "", top=1) == combined("a", "")
-    assert combined("a", "").flags == ("no_hits",)
 
 
 @pytest.mark.parametrize(
@@ -91,6 +87,9 @@ def test_case_4_files_of_both_come_first() -> None:
         "I would change:\n```\nsrc/a.py\nclass: Cart\nlib/c.py\nline: 3",
         "### `src/a.py`\n- **class**: `Cart`\n\n### lib/c.py\n* line: 3",
         "src/a.py\nclass Cart:\nlib/c.py\nlines 3",
+        '```json\n{"src/a.py": ["class: Cart"], "lib/c.py": ["line: 3"]}\n```',
+        '[{"file": "src/a.py", "class": "Cart"}, {"path": "lib/c.py", "lines": [3]}]',
+        '{"src/a.py": {"classes": ["Cart"]},\n "lib/c.py": {"lines": "3"}}',
     ],
 )
 def test_case_5_location_answers_in_other_forms(text: str) -> None:
@@ -154,6 +153,18 @@ def test_several_names_and_lines_in_one_line() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("said", "lines"),
+    [
+        ("9|         return rows[3:5] * 2", ["9"]), ("9-12 (the 3 lines of the loop)", ["9-12"]), ("L9", ["9"]),
+        ("9, 11 and 12: 2", ["9", "11", "12"]), ("`9`–`12`", ["9", "12"]), ("around 9, not 3", ["9"]),
+        ("[9, 12]", ["9", "12"]), ("9 to 12 of 30", ["9-12"]),
+    ],
+)  # fmt: skip
+def test_numbers_in_what_is_said_about_a_line_are_no_lines(said: str, lines: list[str]) -> None:
+    assert names(places(f"src/a.py\nline: {said}")) == lines
+
+
 def test_names_of_other_languages() -> None:
     said = "src/a.py\nfn: Cart::total\nfunction: Cart#save\nstruct: Order\ndef self.main"
     assert names(places(said)) == ["Cart.total", "Cart.save", "Order", "main"]
@@ -162,6 +173,7 @@ def test_names_of_other_languages() -> None:
 def test_names_with_their_signatures() -> None:
     said = "method: public int total(int x, int y)\nfunction: async def main(a, b)\nmethod: (c *Cart) save, Order.save"
     assert names(places(f"src/a.py\n{said}")) == ["Cart.total", "main", "Cart.save", "Order.save"]
+    assert names(places("src/a.py\nfunction: func (c *Cart) total(x int) int")) == ["Cart.total"]
 
 
 def test_for_what_is_in_a_function_the_function_is_shown() -> None:
@@ -192,7 +204,8 @@ def test_lines_after_an_unknown_path_belong_to_no_file() -> None:
 
 PIECES = st.sampled_from(
     [
-        "```\n", "```python\n", "src/a.py\n", "class: ", "function: ", "line: ", "Cart", "save", "12-", "9" * 12,
+        "```\n", "```python\n", "src/a.py\n", "[", '{"lines": ', "[" * 9_000,
+        "class: ", "function: ", "line: ", "Cart", "save", "12-", "9" * 12,
         "../", "\x00", "\ud83d", "\u2028", "(" * 3_000, "a/" * 15_000, " " * 30_000, "'" * 9_000, "line: 1\n" * 999,
     ]
 )  # fmt: skip
@@ -205,3 +218,12 @@ def test_noise_never_raises(text: str) -> None:
     parse_folders(text, KNOWN)
     for location in places(text).locations:
         assert 1 <= location.start <= location.end <= OUTLINES["src/a.py"].lines
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [("line: 2876|   index = self.x[3]", "2876"), ("line: 12 (before the return)", "12"), ("line: after 14", "14")],
+)
+def test_a_line_with_what_is_said_about_it(said: str, name: str) -> None:
+    answer = f"```\n### src/a.py\n(found by a search)\n{said}\n```"
+    assert parse_mentions(answer, ["src/a.py", "b.py"]).items == (Mention("src/a.py", "line", name),)

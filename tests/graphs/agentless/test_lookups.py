@@ -88,6 +88,9 @@ async def test_searches_and_pages_are_scanned() -> None:
         (["pip", "install", "x==1", "cart==2.1"], "command version"),
         (["python3", "-m", "pip", "install", "-U", "Cart"], "command"),
         (["npm", "view", "cart"], "command"),
+        (["git", "cat-file", "-p", "v2.0"], "command"),
+        (["cat", "/usr/lib/python3/dist-packages/cart/price.py"], "command"),
+        (["cat", "/usr/lib/python3/dist-packages/cartography/price.py"], ""),
         (["curl", "-L", "https://codeload.github.com/shop/cart/zip/main"], "address"),
         (["python3", "-c", "print(open('/wheels/cart-2.1.0-py3-none-any.whl'))"], "version"),
         (["python3", "-c", "print('0123456')"], "mark"),
@@ -150,6 +153,7 @@ async def test_the_task_and_the_base_say_nothing() -> None:
     with Journal.memory() as journal, recorded(journal):
         await search(ScriptedSearcher(PAGES, results={"price": ["fix"]}), "price", 1)
         assert lookups(journal, "r", gold=GOLD, base=[f"x\n{FIX}\n"]) == []
+        assert lookups(journal, "r", gold=GOLD, base=[f"  if 1:\n  {FIX} or 0\n"]) == [], "a part of a line"
         assert [one.rule for one in lookups(journal, "r", gold=GOLD)] == ["gold"]
         assert lookups(journal, "r") == []
 

@@ -115,6 +115,21 @@ async def test_tests_that_no_edit_can_mend_do_not_stop_the_others(box: Box, tmp_
     assert FIX in answer.text
 
 
+async def test_tests_that_hang_hold_up_few_edits(box: Box, tmp_path: Path) -> None:
+    code = (
+        "def halvings(n):\n    steps = 0\n    while n > 1:\n        n = n // 1\n        steps += 1\n    return steps\n"
+    )
+    tests = "from halvings import halvings\n\n\n" + "\n\n".join(
+        f"def test_{n}():\n    assert halvings({2**n}) == {n}\n" for n in range(1, 5)
+    )
+    job = job_of(tmp_path, box, {"halvings.py": code, "tests/test_halvings.py": tests})
+    job.suite = Suite(limits=LIMITS, test_seconds=1.0)
+    answer, told = await repaired(tmp_path, job, limit=100)
+    assert answer.status == "ok" and "+        n = n // 2\n" in answer.text, answer
+    blamed = next(event.request for event in told if event.request["stage"] == "blame")
+    assert len(blamed["targets"]) == 2  # of four
+
+
 async def test_a_budget_ends_it(box: Box, tmp_path: Path) -> None:
     answer, _ = await repaired(tmp_path, job_of(tmp_path, box, SHOP), Budget(code_runs=4))
     assert answer.status == "budget"

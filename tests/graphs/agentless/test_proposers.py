@@ -187,6 +187,36 @@ async def test_case_24_a_budget_that_ends_in_repair_leaves_a_choice(box: Box, tr
     assert report["candidates"][0]["fixed"] == 1
 
 
+# The stage that a budget ends, and how many candidates there are, by the limit. Tests at the base are three runs,
+# files, elements and places four calls; after those the stages that can be left out leave room for the first candidate.
+ENDS = {
+    ("code_runs", 2): ("tests", 0),
+    ("model_calls", 0): ("files", 0),
+    ("model_calls", 1): ("elements", 0),
+    ("model_calls", 3): ("locations", 0),
+    ("model_calls", 4): ("repair", 0),
+    ("model_calls", 5): ("repair", 1),  # none is left for the choice of tests and the scripts
+    ("model_calls", 7): ("repair", 1),  # the scripts get one of three
+    ("code_runs", 3): ("validate", 1),
+    ("code_runs", 6): ("validate", 1),
+}
+
+
+@pytest.mark.parametrize(("kind", "most"), ENDS)
+async def test_case_24_a_budget_that_ends_in_any_stage_is_told_and_leaves_what_there_is(
+    box: Box, tree: Workspace, tmp_path: Path, kind: str, most: int
+) -> None:
+    stage, made = ENDS[kind, most]
+    with saying() as server:
+        job, limit = Job(tree, box, SUITE), Budget(**{kind: most})
+        answer, report, _ = await repaired(tmp_path, server, job, early_stop=False, budget=limit)
+    assert (answer.status, answer.stop_reason, report["ended"]) == ("budget", kind, ["budget", kind])
+    last = [phase for phase in report["phases"] if phase not in ("validate", "rank")][-1]
+    assert last == ("repair" if stage == "validate" else stage)
+    assert len(report["candidates"]) == made and bool(answer.text) == bool(made)
+    assert [each["regression"] is None for each in report["candidates"]] == [stage == "validate"] * made
+
+
 async def test_reproduction_leaves_the_budget_for_a_candidate_of_every_set(
     box: Box, tree: Workspace, tmp_path: Path
 ) -> None:
@@ -247,8 +277,8 @@ def test_every_parameter_of_the_specification_has_its_default() -> None:
     with serving() as server:
         said = ModelProposer(model(server)).fingerprint()
     assert said["limits"] == {
-        "top_n": 3, "file_list": 5, "top_chunks": 100, "element_tries": 5, "location_samples": 4, "candidates": 10,
-        "temperature": 0.8, "window": 10, "regression_select": True, "reproduction_samples": 40,
+        "top_n": 3, "file_list": 5, "top_chunks": 100, "folders_from": 100, "element_tries": 5, "location_samples": 4,
+        "candidates": 10, "temperature": 0.8, "window": 10, "regression_select": True, "reproduction_samples": 40,
         "reproduction_enough": 10, "reproduction_keep": 3, "file_tokens": 300, "folder_tokens": 2048,
         "element_tokens": 300, "location_tokens": 300, "regression_tokens": 1024, "reproduction_tokens": 1024,
         "repair_tokens": 1024, "context_limit": 128_000,

@@ -105,6 +105,13 @@ def test_without_any_report_votes_decide() -> None:
     assert ranking.flags == ("regression_ignored", "repro_skipped")
 
 
+def test_a_regression_test_that_is_skipped_now_is_lost() -> None:
+    skipping = candidate(0, "a", 0).model_copy(update={"regression": TestCounts(passed=3, skipped=2)})
+    ranking = rank([skipping, skipping.model_copy(update={"id": "again"}), candidate(1, "b", 0)])
+    assert (ranking.chosen, ranking.reasons["c0"]) == ("c1", "2 regression tests fail, 0 at best")
+    assert not decided([skipping], 0, reproduction=False)
+
+
 def test_every_candidate_has_a_reason() -> None:
     many = [candidate(number, "abc"[number % 3], number % 2) for number in range(9)]
     assert set(rank(many).reasons) == {each.id for each in many}

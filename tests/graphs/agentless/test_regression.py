@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from clew.graphs.agentless.asking import Asker
 from clew.graphs.agentless.job import Job, Tests
-from clew.graphs.agentless.regression import REGRESSION, RegressionStage, halved, parse_tests
+from clew.graphs.agentless.regression import REGRESSION, RegressionStage, halved, listed, parse_tests
 from clew.graphs.agentless.repository import Workspace
 from clew.graphs.base import State
 from clew.journal import Budget
@@ -58,8 +58,37 @@ async def test_named_tests_do_not_guard_the_patch_and_the_others_do(tree: Worksp
     assert (told["dropped"], told["kept"], told["shown"]) == (["tests/test_cart.py::test_empty"], 5, 6)
     assert told["effects"] == [effect.key for effect in ran.effects("model")]
     text = sent(request)
-    assert text.index("END ISSUE") < text.index(PASSING[0]) < text.index("Your step: choose")
-    assert text.index("tests/test_cart.py::test_empty") < text.index("tests/test_other.py")
+    shown = (
+        "tests/test_cart.py\n  test_empty\n  TestCart::test_sum[1-a b]\n  TestCart::test_sum[2]\ntests/test_other.py\n"
+    )
+    assert text.index("END ISSUE") < text.index(shown) < text.index("Your step: choose")
+
+
+async def test_the_tests_that_share_most_with_the_issue_are_shown_with_their_code(tmp_path: Path) -> None:
+    calls = "".join(f"    call({n})\n" for n in range(60))
+    tests = "".join(f"def test_{word}():\n    assert {word}()\n\n\n" for word in ("a", "b", "c", "d", "e", "f"))
+    code = CART | {
+        "tests/test_cart.py": f"class TestSum:\n    def test_all(self):\n        assert total([]) == 0\n\n\n{tests}",
+        "tests/test_long.py": f"def test_prices():\n{calls}",
+        "tests/test_odd.py": b"# \xe9\ndef test_total(): pass\n",
+    }
+    ids = (
+        "test_cart.py::TestSum::test_all",
+        "test_cart.py::test_a",
+        "test_long.py::test_prices[1]",
+        "test_gone.py::test_x",
+    )
+    passing = tuple(f"tests/{name}" for name in (*ids, "test_odd.py::test_total"))
+    with serving("```\ntests/test_cart.py::TestSum::test_all\n```") as server:
+        state, _ = await chosen(server, workspace(tmp_path, code), passing)
+        text = sent(server.requests[0])
+    material, _, step = text[text.index("BEGIN PASSING") :].partition("--- END PASSING")
+    head, _, bodies = material.partition("Those that look most like the issue:\n\n")
+    assert "::TestSum::test_all\n" not in head and "  TestSum::test_all\n" in head
+    assert bodies.count("# tests/") == 2 and "call(28)\n    ...\n" in bodies
+    assert "# tests/test_cart.py::TestSum::test_all\n    def test_all(self):\n        assert total" in bodies
+    assert "def test_a()" not in bodies and "choose the tests" in step
+    assert state["regression"] == list(passing[1:])
 
 
 KEEPS_ALL = {
@@ -109,10 +138,10 @@ async def test_a_list_that_is_too_long_is_halved_until_it_fits_and_the_nearest_t
     with serving("tests/test_cart.py::test_empty") as server:
         state, ran = await chosen(server, tree, many, room=3_000, most=2_000)
         text = sent(server.requests[0])
-    assert len(text) < 3 * 3_000 and "tests/test_cart.py::test_empty" in text
+    assert len(text) < 3 * 3_000 and "tests/test_cart.py\n  test_empty" in text
     cut = next(event for event in state["events"] if event["kind"] == "context_cut")
     assert (cut["what"], cut["of"], cut["stage"]) == ("tests", 2_000, REGRESSION)
-    assert cut["shown"] in (125, 62) and ran.told(REGRESSION)[0]["shown"] == cut["shown"]
+    assert cut["shown"] in (500, 250) and ran.told(REGRESSION)[0]["shown"] == cut["shown"]
     assert len(state["regression"]) == len(many) - 1
 
 
@@ -138,6 +167,34 @@ async def test_a_list_that_is_too_long_is_halved_until_it_fits_and_the_nearest_t
 )
 def test_a_line_names(line: str, named: list[int]) -> None:
     assert list(parse_tests(f"Well:\n{line}\n", PASSING)) == [PASSING[n] for n in named]
+
+
+@pytest.mark.parametrize(
+    ("lines", "named"),
+    [
+        ("tests/test_price.py\n  test_free\ntests/deep/test_price.py:", [4]),
+        ("`tests/deep/test_price.py`:\n- test_free", [5]),
+        ("tests/test_cart.py\n  TestCart::test_sum (2 cases)\n  test_it", [0, 2, 3]),
+        ("tests/test_cart.py\ntests/test_price.py::test_free", [4]),
+    ],
+)
+def test_names_stand_below_their_file_as_they_were_shown(lines: str, named: list[int]) -> None:
+    assert list(parse_tests(lines, PASSING)) == [PASSING[n] for n in named]
+
+
+def test_many_cases_are_one_name() -> None:
+    tests = [
+        *PASSING[:2],
+        *(f"tests/test_cart.py::test_many[{n}::{'x' * 50}/y]" for n in range(40)),
+        "t.sh",
+        "u.sh::a b",
+    ]
+    text = listed(tests)
+    assert text == (
+        "tests/test_other.py\n  test_it\ntests/test_cart.py\n  test_empty\n  test_many (40 cases)\nt.sh\nu.sh\n  a b"
+    )
+    assert parse_tests("tests/test_cart.py::test_many (40 cases)", tests) == tuple(tests[2:-2])
+    assert parse_tests(text, tests) == tuple(tests)
 
 
 @given(st.text(), st.lists(st.text(min_size=1), max_size=5))

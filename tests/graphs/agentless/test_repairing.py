@@ -101,11 +101,87 @@ async def test_the_prompt_holds_issue_code_contract_and_notes_in_this_order(tree
         state = state_of([PRICE, CART_PY], [[at(PRICE, 5, 5)]], base=base, notes=notes)
         await repaired(server, Job(tree), state, window=1, candidates=1)
         text = sent(server.requests[0])
-    parts = [ISSUE, "assert 4 == 6", "### src/shop/price.py\n...\ndef taxed(price):\n    return price + RATE\n\n...",
-             "<<<<<<< SEARCH", "full indentation", "[Lesson 1]\nLook at the rate."]  # fmt: skip
+    code = "### src/shop/price.py\n... lines 1-3 left out\ndef taxed(price):\n    return price + RATE\n\n... lines "
+    note = "[Lesson 1]\nLook at the rate."
+    parts = [ISSUE, "assert 4 == 6", code, "<<<<<<< SEARCH", "full indentation", note]
     places = [text.index(part) for part in parts]
     assert places == sorted(places)
     assert "5| " not in text and "src/shop/cart.py" not in text
+
+
+COUNTER = """\
+class Counter:
+    def __init__(self, start):
+        self.count = start
+
+    def reset(self):
+        self.count = 0
+
+
+PAD = 1
+MORE = 2
+
+
+class Steps(Counter):
+    def __init__(self, start):
+        super().__init__(start)
+        self.step = 1
+
+    def double(self):
+        self.step = 2
+
+    def go(self):
+        self.count -= self.step
+"""
+
+
+async def test_the_code_around_a_place_and_earlier_elements_are_there_to_read(tmp_path: Path) -> None:
+    job = job_of(tmp_path, None, {"steps.py": COUNTER, "big.py": "x = 1\n" * 20_000})
+    elements = [at("big.py", 1, 20_000), at("steps.py", 5, 6), at("steps.py", 14, 16)]
+    state = state_of(["steps.py", "big.py"], [[at("steps.py", 22, 22)]])
+    state = {**state, "elements": [each.model_dump(mode="json") for each in elements]}
+    gap = "... lines 3-5 left out\n"
+    edit = words(("steps.py", f"{gap}        self.count -= self.step", f"{gap}        self.count += 1"))
+    with serving(edit) as server:
+        state, _ = await repaired(server, job, state, candidates=1, window=0)
+        text = sent(server.requests[0])
+    code = text[text.index("--- BEGIN CODE") : text.index("--- END CODE")].partition("\n")[2]
+    shown = """\
+### steps.py
+... lines 1-12 left out
+class Steps(Counter):
+    def __init__(self, start):
+        super().__init__(start)
+        self.step = 1
+... lines 17-20 left out
+    def go(self):
+        self.count -= self.step
+
+## Only to read
+
+### steps.py
+class Counter:
+... lines 2-4 left out
+    def reset(self):
+        self.count = 0
+... lines 7-22 left out
+"""
+    assert code == shown
+    assert "below `## Only to read`" in text[text.index("Your step") :]
+    (made,) = candidates(state)
+    assert "+        self.count += 1" in made.diff and server.count == 1
+
+
+async def test_what_is_only_to_read_never_pushes_the_code_out(tmp_path: Path) -> None:
+    lines = "".join(f"    value_{n} = {n}\n" for n in range(300))
+    job = job_of(tmp_path, None, {"a.py": f"def f():\n{lines}\n\ndef g():\n    return 1\n"})
+    state = state_of(["a.py"], [[at("a.py", 5, 290)]])
+    state = {**state, "elements": [at("a.py", 303, 305).model_dump(mode="json")]}
+    with serving(words(("a.py", "    value_9 = 9", "    value_9 = 10"))) as server:
+        state, _ = await repaired(server, job, state, candidates=1, room=2_000)
+        text = sent(server.requests[0])
+    assert "value_4 = 4" in text and "\n## Only" not in text
+    assert candidates(state)[0].diff
 
 
 async def test_an_issue_that_gives_orders_stays_between_its_lines(tree: Workspace) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import json
+import zlib
 from contextlib import suppress
 from xml.sax.saxutils import quoteattr
 
@@ -11,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clew.graphs.agentless.reports import (
+    LONGEST_RESULT,
     Unreadable,
     address,
     parse_junit,
@@ -19,6 +24,7 @@ from clew.graphs.agentless.reports import (
     report_of_pytest,
     told,
 )
+from clew.graphs.agentless.suites import Discovery
 from clew.sandbox import Execution
 
 SEAL = "s" * 64
@@ -44,8 +50,10 @@ def execution(code: int = 0, **more: object) -> Execution:
 def result(
     junit: str, code: int = 0, tests: tuple[str, ...] = ("a.py::x", "a.py::y"), seal: str = SEAL, **watch: object
 ) -> str:
-    watched = {"seal": seal, "exit": code, "tests": tests, "broken": {}, "raised": {}, **watch}
-    return json.dumps({"exit": code, "setup": "", "reports": {"": junit}, "watch": json.dumps(watched)})
+    digest = hashlib.sha256(junit.encode()).hexdigest()
+    said = json.dumps({"exit": code, "report": digest, "tests": tests, "broken": {}, "raised": {}, **watch})
+    signed = {"told": said, "seal": hmac.new(seal.encode(), said.encode(), "sha256").hexdigest()}
+    return json.dumps({"exit": code, "setup": "", "reports": {"": junit}, "watch": json.dumps(signed)})
 
 
 TESTS = ("a.py::x", "a.py::y")
@@ -105,6 +113,37 @@ def test_any_text_is_a_result_of_the_runner_or_none(text: str) -> None:
     assert told(text, SEAL) is None
 
 
+ODD = [
+    '{"exit": 1e999, "setup": "", "reports": {}, "watch": ""}',
+    '{"exit": NaN, "setup": "", "reports": {}, "watch": ""}',
+    '{"exit": 0, "setup": "", "reports": {}, "watch": "[]"}',
+    result(GOOD, broken=[]),
+    result(GOOD, cover="eJw="),
+    result(GOOD, cover=base64.b64encode(zlib.compress(b"[" * 9999)).decode()),
+    result("x" * LONGEST_RESULT),
+]
+
+
+@pytest.mark.parametrize("text", ODD, ids=range(len(ODD)))
+def test_odd_results_are_none(text: str) -> None:
+    assert told(text, SEAL) is None
+    assert not report_of_pytest(execution(), None, TESTS).complete
+
+
+def test_lines_that_are_too_many_are_left_out() -> None:
+    found = told(result(GOOD, cover=base64.b64encode(zlib.compress(b" " * (80 << 20))).decode()), SEAL)
+    assert found is not None and found.sealed and found.covered is None
+
+
+def test_half_characters_of_names_reach_no_journal() -> None:
+    test = "a\udcff.py::x"
+    found = told(result(suite(case(test)), tests=(test,), broken={test: "\ud800"}, raised={test: ["\ud800"]}), SEAL)
+    assert found is not None and found.sealed
+    assert json.dumps([found.tests, dict(found.broken), dict(found.raised)], ensure_ascii=False).encode()
+    discovery = Discovery(found.tests, found.broken)
+    assert report_of_pytest(execution(), found, discovery.tests).model_dump_json()
+
+
 @pytest.mark.parametrize(
     ("test", "name"),
     [
@@ -130,6 +169,9 @@ def test_a_run_that_agrees_with_itself_is_believed() -> None:
         (0, None, "left no result"),
         (0, "{", "left no result"),
         (0, result(GOOD, seal="guessed"), "did not come to its end"),
+        (0, result(GOOD, report=hashlib.sha256(BAD.encode()).hexdigest()), "did not come to its end"),
+        (0, result(GOOD, exit=1), "did not come to its end"),
+        (0, result(GOOD).replace("a.py::y", "a.py::z"), "did not come to its end"),
         (0, result(GOOD, 3), "forged"),
         (1, result(GOOD, 1), "contradict"),
         (0, result(BAD), "contradict"),

@@ -170,6 +170,49 @@ def test_nothing_that_a_repository_configures_is_started(tmp_path: Path) -> None
     assert not pwned.exists()
 
 
+def test_files_around_a_repository_are_not_its_own_whatever_it_is_configured_to_say(tmp_path: Path) -> None:
+    write(tmp_path, {"outer/secret.txt": "SECRET"})
+    source = repository(tmp_path / "outer" / "repo", CODE)
+    blob = git(source, "rev-parse", "HEAD:src/a.py")
+    git(source, "update-index", "--add", "--cacheinfo", f"100644,{blob},secret.txt")
+    for number, place in enumerate(("../..", str(tmp_path))):
+        git(source, "config", "core.worktree", place)
+        for commit_name in (None, "HEAD"):
+            with pytest.raises(RepositoryError, match=r"core\.worktree"):
+                Workspace.make(source, commit_name, tmp_path / f"workspace{number}")
+        repository(tmp_path / "outer", {"mine.py": "1\n"})
+    git(source, "config", "core.worktree", "..")
+    assert Workspace.make(source, "HEAD", tmp_path / "workspace").read("src/a.py") == "x = 1\n"
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "link"])
+def test_an_index_that_is_no_file_is_told(kind: str, tmp_path: Path) -> None:
+    source = repository(tmp_path / "repo", CODE)
+    index = source / ".git" / "index"
+    index.unlink()
+    {"folder": index.mkdir, "pipe": lambda: os.mkfifo(index), "link": lambda: index.symlink_to("/dev/tty")}[kind]()
+    with pytest.raises(RepositoryError, match="is no file"):
+        Workspace.make(source, None, tmp_path / "workspace")
+    assert not list((tmp_path / "workspace").iterdir())
+
+
+def test_an_index_in_two_parts_is_one(tmp_path: Path) -> None:
+    source = repository(tmp_path / "repo", CODE)
+    git(source, "update-index", "--split-index")
+    write(source, {"src/a.py": "x = 2\n"})
+    made = Workspace.make(source, None, tmp_path / "workspace")
+    assert made.read("src/a.py") == "x = 2\n" and not list((made.folder / "git").glob("*index*"))
+
+
+@pytest.mark.parametrize("name", ["a:b", '"a"', "a\\b", "-a", "a\u2028b", "a\x0cb", "a\tb", "$(touch pwned)", "\udcff"])
+def test_a_folder_may_have_any_name_but_one_of_two_lines(name: str, tmp_path: Path) -> None:
+    source = repository(tmp_path / name, CODE)
+    assert Workspace.make(source, None, tmp_path / "workspace").read("src/a.py") == "x = 1\n"
+    with pytest.raises(RepositoryError, match="line break"):
+        Workspace.make(repository(tmp_path / "two\nlines", CODE), None, tmp_path / "other")
+    assert not (tmp_path / "pwned").exists()
+
+
 def test_missing_objects_are_told_and_never_fetched(tmp_path: Path) -> None:
     source = repository(tmp_path / "repo", CODE)
     git(source, "config", "uploadpack.allowFilter", "true")

@@ -12,7 +12,7 @@ import pytest
 from clew.graphs.agentless.asking import Asker
 from clew.graphs.agentless.job import Job, ReproductionTest
 from clew.graphs.agentless.repository import Workspace
-from clew.graphs.agentless.reproduction import REPRODUCTION, ReproductionStage, reproduced
+from clew.graphs.agentless.reproduction import REPRODUCTION, STEP, ReproductionStage, reproduced
 from clew.graphs.agentless.scripts import OTHER, REPRODUCED, RESOLVED, run_script, script_in, script_key
 from clew.graphs.base import State
 from clew.journal import Budget, Journal
@@ -168,6 +168,25 @@ def test_the_script_of_an_answer(answer: str, script: str) -> None:
 # The stage ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [
+        ("def slug(text): return text.replace('  ', '--')", "reproduced"),
+        ("def slug(text): return None", "reproduced"),
+        ("def slug(text): raise ValueError(text)", "reproduced"),
+        ("def slug(text): return '-'.join(text.split())", "resolved"),
+        ("slugs = None", "other"),
+    ],
+    ids=["as told", "another wrong result", "an exception", "mended", "not there"],
+)
+async def test_the_example_of_the_prompt_keeps_what_the_prompt_asks(
+    box: Box, tmp_path: Path, module: str, said: str
+) -> None:
+    script = script_in(STEP)
+    assert "slug" in script
+    assert await run_script(box, SUITE, workspace(tmp_path, {"textkit.py": f"{module}\n"}), script) == said
+
+
 async def test_scripts_that_find_the_issue_are_kept_by_their_votes(box: Box, tree: Workspace) -> None:
     replies = [SIMPLE, FINDS, BOTH, SAME, RIGHT_NOW, "No.", FINDS]
     with serving(*map(fenced, replies)) as server:
@@ -188,7 +207,10 @@ async def test_scripts_that_find_the_issue_are_kept_by_their_votes(box: Box, tre
     assert {request.body["max_tokens"] for request in asked} == {1024}
     assert len({sent(request) for request in asked}) == 1
     text = sent(asked[0])
-    assert "Packages and modules of the repository: shop." in text and "price + RATE" not in text
+    assert (
+        text.index("Packages and modules of the repository: shop.") < text.index("Your step")
+        and "price + RATE" not in text
+    )
 
 
 async def test_one_sample_is_the_greedy_one(box: Box, tree: Workspace) -> None:

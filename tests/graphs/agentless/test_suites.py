@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -166,6 +167,36 @@ async def test_a_file_that_breaks_takes_its_own_tests_with_it(process: Box, tmp_
     assert outcomes(report) == {"test_a": "error", "test_b": "passed"} and report.complete, report
 
 
+async def test_files_of_tests_may_have_any_name(process: Box, tmp_path: Path) -> None:
+    files = [
+        "-rf/test_a.py",
+        "@x/test_b.py",
+        "a b/test_c.py",
+        "test_{report}.py",
+        "f::g/test_h.py",
+        "test_é.py",
+    ]
+    tree = workspace(tmp_path, dict.fromkeys(files, "def test_it():\n    pass\n"))
+    found = await discover(process, SUITE, tree)
+    assert sorted(found.tests) == sorted(f"{file}::test_it" for file in files), found
+    report = await run_suite(process, SUITE, tree, found.tests)
+    assert report.complete and report.counts.passed == len(files), report
+    plain = [f"{file}::test_it" for file in files[:3]]
+    assert (await run_suite(process, SUITE, tree, plain)).counts.passed == 3
+
+
+async def test_a_name_that_is_no_text_harms_its_own_tests_alone(process: Box, tmp_path: Path) -> None:
+    names = (os.fsdecode(b"test_\xff.py"), "test_b.py")
+    tree = workspace(tmp_path, dict.fromkeys(names, "def test_it():\n    pass\n"))
+    with Journal(tmp_path / "j.db") as journal:
+        journal.create_run(RunRow(id="r"))
+        enter(Run(journal, "r", lease=journal.acquire("r")))
+        found = await discover(process, SUITE, tree)
+        report = await run_suite(process, SUITE, tree, found.tests)
+    assert len(found.tests) == 2 and report.complete and report.model_dump_json()
+    assert {result.name: result.outcome for result in report.results}["test_b.py::test_it"] == "passed"
+
+
 CONFIGURED = """[pytest]
 addopts = -n auto --dist loadfile --cov=shop --cov-report term --reruns=2 --mine --strict-config --doctest-modules
 required_plugins = pytest-nothing-of-this-name
@@ -289,4 +320,8 @@ def test_suites_say_what_is_wrong_with_them() -> None:
     for bad in (lambda: Suite(()), lambda: Suite(kind="junit"), lambda: Suite.of("'"), lambda: Suite(test_seconds=0)):
         with pytest.raises(ConfigError):
             bad()
+    for command in ("py\0test", "\udcff pytest", "true 'x"):
+        for words, setup in ((command, []), ("pytest", [command])):
+            with pytest.raises(ConfigError, match="command"):
+                Suite.of(words, setup=setup)
     assert Suite.of("python -m pytest -q").kind == "pytest" and Suite.of("make test").kind == "exit_code"

@@ -31,11 +31,14 @@ SHOP: dict[str, str | bytes] = {
 TEST = "tests/test_price.py::test_some"
 # Reads the orders, seal and all, and writes a perfect report.
 FORGED = (
-    "import json, os, sys\n\norders = json.loads(open(0, 'rb').read())\n"
+    "import hashlib, hmac, json, os, sys\n\norders = json.loads(open(0, 'rb').read())\n"
     "place = next(a for a in sys.argv if a.startswith('--junitxml='))[11:]\n"
-    "open(place, 'w').write('<testsuite><testcase classname=\"tests.test_price\" name=\"test_some\"/></testsuite>')\n"
-    f"told = {{'seal': orders['seal'], 'exit': 0, 'tests': ['{TEST}'], 'broken': {{}}, 'raised': {{}}}}\n"
-    "json.dump(told, open(os.path.join(orders['folder'], 'watch.json'), 'w'))\nos._exit(0)\n"
+    'report = \'<testsuite><testcase classname="tests.test_price" name="test_some"/></testsuite>\'\n'
+    "open(place, 'w').write(report)\n"
+    "told = json.dumps({'exit': 0, 'report': hashlib.sha256(report.encode()).hexdigest(),\n"
+    f"    'tests': ['{TEST}'], 'broken': {{}}, 'raised': {{}}}})\n"
+    "seal = hmac.new(orders['seal'].encode(), told.encode(), 'sha256').hexdigest()\n"
+    "json.dump({'told': told, 'seal': seal}, open(os.path.join(orders['folder'], 'watch.json'), 'w'))\nos._exit(0)\n"
 )
 WRONG = "\n\ndef total(prices):\n    return 0\n"
 ATTACKS = {
@@ -43,6 +46,13 @@ ATTACKS = {
     "a runner of its own below src": {"src/pytest/__init__.py": FORGED},
     "the plugin's name": {"clew_watch.py": FORGED},
     "a module of the standard library": {"xml/__init__.py": FORGED},
+    "a plugin's name": {
+        "src/_hypothesis_pytestplugin.py": "def pytest_runtest_setup(item):\n    type(item).runtest = lambda s: 0\n"
+    },
+    "the same without a function": {
+        "src/_hypothesis_pytestplugin.py": "pytest_runtest_setup = lambda item: "
+        "setattr(type(item), 'runtest', lambda s: 0)\n"
+    },
     "tests that do nothing": {
         "src/shop/price.py": f"import _pytest.python as p\np.Function.runtest = lambda s: 0{WRONG}"
     },
@@ -119,6 +129,11 @@ def test_what_asks_whether_it_is_tested_is_not_eligible(name: str, tree: Workspa
 )
 def test_honest_changes_are_not_accused(files: dict[str, str], tree: Workspace) -> None:
     assert tampering(changes(tree, files), tree) == ""
+
+
+@pytest.mark.parametrize("path", ["python/pytest.py", "lib/python/_pytest/__init__.py", ".clew-x/pluggy.py"])
+def test_a_runner_takes_no_other_place(path: str, tree: Workspace) -> None:
+    assert "take the place" in tampering(changes(tree, {path: "x = 1\n"}), tree)
 
 
 def test_a_runner_that_is_the_subject_may_be_used(tmp_path: Path) -> None:

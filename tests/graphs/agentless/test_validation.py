@@ -120,7 +120,7 @@ async def test_a_change_is_tested_once_and_all_tests_run_for_the_best(box: Box, 
     assert [each["fixed"] for each in report["candidates"]] == [1, 1, 1, 0, 1, 0]
     trials = [report["trials"].get(each["key"]) for each in report["candidates"]]
     assert [each and each["whole"] for each in trials] == [True, True, False, False, True, None]
-    assert len(runs) == 4  # three changes, of which one runs all
+    assert len(runs) == 5  # three changes, of which one runs all and one runs again what failed
     broken = report["candidates"][2]
     assert (broken["broken"], broken["regression"]["failed"], broken["untested"]) == ([FREE], 1, LEFT_BEHIND)
     assert "assert 1 == 0" in trials[2]["messages"][FREE]
@@ -138,9 +138,23 @@ async def test_a_failure_far_away_brings_the_next_best_change_up(box: Box, tmp_p
     new = ("src/shop/cart.py", "def size", "NEW = 1\n\n\ndef size")
     answer, report, runs = await judged(tmp_path, job_of(tmp_path, box, files), [[*BOTH, new], [RATE]])
     assert [each["fixed"] for each in report["candidates"]] == [1, 0]
-    assert all(each["whole"] for each in report["trials"].values()) and len(runs) == 4
+    assert all(each["whole"] for each in report["trials"].values()) and len(runs) == 5
     assert report["candidates"][0]["broken"] == [OTHER]
     assert (report["chosen"], answer.status, answer.stop_reason) == ("1.0", "partial", "targets_failing")
+
+
+async def test_a_test_that_fails_now_and_then_is_asked_twice(box: Box, tmp_path: Path) -> None:
+    """It fails with the change where test_cart.py ran before it, and passes on its own."""
+    chance = (
+        "import sys\nfrom shop.cart import total\n\n\n"
+        "def test_it():\n    assert total([1, 2]) == 4 or 'test_cart' not in sys.modules\n"
+    )
+    answer, report, runs = await judged(
+        tmp_path, job_of(tmp_path, box, {**CART, "tests/test_other.py": chance}), [BOTH]
+    )
+    (trial,) = report["trials"].values()
+    assert (trial["late"], trial["broken"], trial["counts"]["failed"]) == ([OTHER], [], 0)
+    assert answer.status == "ok" and len(runs) == 2
 
 
 CRASHES = {

@@ -8,7 +8,8 @@ one needed, which runs without an edit.
 
 Orders come through standard input, as for `clew_watch`: `seal`, a word that begins each printed line; `root`;
 `targets`, ids of tests, or files of them, that should pass; `mutants`, objects of `path`, `start`, `end` (bytes of the
-file), `text` to put there, and `near`, ids of tests that should still pass; `seconds`; `memory`, bytes for a child.
+file), `text` to put there, and `near`, ids of tests that should still pass; `seconds`; `each`, seconds of one test;
+`memory`, bytes for a child.
 
 Lines are `seal number verdict passed`, number from 0, and -1 for the child without an edit; `passed` counts targets.
 Verdicts: `pass` (all), `some`, `near` (some or all, and something near fails), `fail`, `died` (it did not come to its
@@ -80,7 +81,7 @@ class Batch:
             os.setsid()
             _lower(resource.RLIMIT_CPU, self.seconds)
             _lower(resource.RLIMIT_AS, self.orders["memory"])
-            return Child(self.orders["targets"], near, writes, self.root)
+            return Child(self.orders, near, writes, self.root)
         os.close(writes)
         said = _heard(reads, self.seconds * _WAITS)
         os.close(reads)
@@ -106,11 +107,12 @@ class Child:
     """The hooks of a child; `near=None` for the one without an edit, which runs all tests and fills the caches of
     compiled modules. What it says at its end saves a run of the tests, and is trusted no further."""
 
-    def __init__(self, targets: list[str], near: list[str] | None, out: int, root: str) -> None:
-        self.targets, self.near, self.out, self.first = targets, set(near or ()), out, near is None
+    def __init__(self, orders: dict[str, Any], near: list[str] | None, out: int, root: str) -> None:
+        self.targets, self.each = orders["targets"], orders["each"]
+        self.near, self.out, self.first = set(near or ()), out, near is None
         self.passed: set[str] = set()
         self.left = 0
-        self.bad = self.near_bad = False
+        self.bad = self.near_bad = self.hangs = False
         sys.dont_write_bytecode = not self.first
         quiet = os.open(os.devnull, os.O_WRONLY)
         for stream in (1, 2):
@@ -128,6 +130,17 @@ class Child:
         items[:] = [*mine, *near]
         self.left = len(mine)
 
+    @pytest.hookimpl(hookwrapper=True, trylast=True)
+    def pytest_runtest_call(self) -> Iterator[None]:
+        def late(number: int, frame: Any) -> None:
+            self.hangs = True
+            pytest.fail("took too long")
+
+        signal.signal(signal.SIGPROF, late)
+        signal.setitimer(signal.ITIMER_PROF, self.each)
+        yield
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
     def pytest_collectreport(self, report: Any) -> None:
         self.bad = self.bad or report.failed
 
@@ -141,7 +154,8 @@ class Child:
 
     def pytest_runtest_logfinish(self) -> None:
         self.left -= 1
-        if not self.first and (self.near_bad or (self.left <= 0 and not self.passed)):
+        # Where a test still hangs, others would too.
+        if not self.first and (self.hangs or self.near_bad or (self.left <= 0 and not self.passed)):
             self.tell()
 
     @pytest.hookimpl(trylast=True)

@@ -1,14 +1,16 @@
 """A plugin for pytest, in the sandbox as `clew_watch`: selects tests by id, ends those that take too long, notes what
 they really raised and, if asked, the lines that each ran.
 
-Its orders come through standard input before any file of the repository is loaded: `seal`, a word to repeat at the end;
-`select`, ids to run (None: all); `seconds` for each test; `cover`, whether to note lines; `folder`, where to write;
-`root`, the repository.
+Its orders come through standard input before any file of the repository is loaded: `seal`, a key to sign with at the
+end; `select`, ids to run (None: all); `seconds` for each test; `cover`, whether to note lines; `folder`, where to
+write; `root`, the repository.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 import json
 import os
 import signal
@@ -105,7 +107,8 @@ class Monitored(Lines):
 
 
 class Watch:
-    """The plugin. The seal is written when pytest has ended by itself, reports and all."""
+    """The plugin. What it tells is written when pytest has ended by itself, reports and all, and sealed: whatever runs
+    after that can change neither it nor the report, for this process has forgotten the seal."""
 
     def __init__(self, orders: dict[str, Any]) -> None:
         seal, self.folder, self.seconds = orders.pop("seal"), orders["folder"], orders["seconds"]
@@ -119,10 +122,10 @@ class Watch:
             self.lines = (Monitored if sys.version_info >= (3, 12) else Traced)(orders["root"])
             self.lines.start()
 
-        def sealed(exit: int) -> None:
-            self._write({"seal": seal, "exit": exit})
+        def sealed(text: str) -> str:
+            return hmac.new(seal.encode(), text.encode(), hashlib.sha256).hexdigest()
 
-        self.sealed = sealed
+        self.sealed: Any = sealed
 
     def pytest_collectreport(self, report: Any) -> None:
         if report.failed:
@@ -159,7 +162,7 @@ class Watch:
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self, config: Any) -> None:
         session = config.pluginmanager.get_plugin("session")
-        self.sealed(int(getattr(session, "exitstatus", -1)))
+        self._write(int(getattr(session, "exitstatus", -1)))
 
     def _note(self, item: Any, outcome: Any) -> None:
         """Nearest to the test: what a hook further out makes of an exception is told by the report, not here."""
@@ -181,14 +184,28 @@ class Watch:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
 
-    def _write(self, end: dict[str, Any]) -> None:
-        told = {**end, "tests": self.found, "broken": self.broken, "raised": self.raised, "dropped": _dropped}
+    def _write(self, exit: int) -> None:
+        told = {
+            "exit": exit, "report": _digest(os.path.join(self.folder, "report.xml")), "tests": self.found,
+            "broken": self.broken, "raised": self.raised, "dropped": _dropped,
+        }  # fmt: skip
         if self.lines is not None:
             modules = {path: _ranges(lines) for path, lines in self.lines.modules.items()}
             lines = json.dumps({"tests": self.covered, "modules": modules}, sort_keys=True).encode()
             told["cover"] = base64.b64encode(zlib.compress(lines)).decode()
+        text = json.dumps(told)
+        sealed, self.sealed = self.sealed, None
         with open(os.path.join(self.folder, "watch.json"), "w", encoding="utf-8") as file:
-            json.dump(told, file)
+            json.dump({"told": text, "seal": sealed(text)}, file)
+
+
+def _digest(name: str) -> str:
+    """Of a file; "" where there is none."""
+    try:
+        with open(name, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    except OSError:
+        return ""
 
 
 def _ranges(lines: set[int]) -> str:
