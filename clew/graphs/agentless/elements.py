@@ -106,7 +106,7 @@ class Options:
                             released code always asks, as 1 does
     element_tries           most tries at elements, and at locations; from the second one on at temperature 1
     location_samples        answers about edit locations, each a location set
-    location_temperature    of these answers
+    location_temperature    of these answers; one alone is greedy
     window                  lines shown on either side of an element
     file_tokens, folder_tokens, element_tokens, location_tokens    limits of the replies
     context_limit           most tokens of a prompt
@@ -247,7 +247,7 @@ class LocationStage:
             state,
             build,
             n=self.options.location_samples,
-            temperature=self.options.location_temperature,
+            temperature=self.options.location_temperature if self.options.location_samples > 1 else 0.0,
             max_tokens=self.options.location_tokens,
         )
         sets, state = _distinct([places.locations for places in found], state)

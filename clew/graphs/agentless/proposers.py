@@ -40,7 +40,8 @@ class ModelProposer:
         folders_from: source files from which on the model is asked for folders that retrieval leaves out; default 100
             (released code: always).
         element_tries: tries until an element, or a location, is found; default 5.
-        location_samples: answers about edit locations; each that differs is a location set; default 4.
+        location_samples: answers about edit locations; each that differs is a location set; default 4. One alone is
+            greedy.
         candidates: for each location set, the first greedy; default 10.
         temperature: of samples that are not greedy, of locations, candidates and reproduction tests; default 0.8.
         window: lines shown on either side of a location; default 10.

@@ -56,7 +56,8 @@ _AROUND = " \t\r`'\"*,;"
 _LONGEST = 2_000
 # A test of more cases is shown without them.
 _CASES = 3
-# So many tests are shown with so many of their lines, of so many files.
+# So many tests are shown with so many of their lines, of so many files; so many for their names.
+_BY_NAME = 3
 _BODIES, _BODY_LINES, _BODIES_FILES, _BODIES_TOKENS = 5, 30, 8, 3_000
 
 
@@ -150,8 +151,8 @@ def listed(tests: Sequence[str]) -> str:
 
 
 def bodies_of(workspace: Workspace, issue: str, tests: Sequence[str]) -> list[str]:
-    """The first lines of the few tests, of those in the first files, that share the rarest words with the issue: a name
-    does not say what a test asserts. Python alone."""
+    """The first lines of a few tests, of those in the first files: some whose names share the rarest words with the
+    issue, then those whose lines do. A name does not say what a test asserts. Python alone."""
     names = dict.fromkeys(test.partition("[")[0] for test in tests)
     files = dict.fromkeys(name.partition("::")[0] for name in names)
     bodies: dict[str, str] = {}
@@ -165,7 +166,9 @@ def bodies_of(workspace: Workspace, issue: str, tests: Sequence[str]) -> list[st
             if name in names:
                 last = min(symbol.end, symbol.start + _BODY_LINES - 1)
                 bodies[name] = "\n".join([*lines[symbol.start - 1 : last], *["    ..."] * (last < symbol.end)])
-    return [neutralise(f"# {name}\n{bodies[name]}\n") for name in by_shared_words(issue, bodies)[:_BODIES]]
+    named = by_shared_words(issue, {name: name.partition("::")[2] for name in bodies})[:_BY_NAME]
+    best = dict.fromkeys([*named, *by_shared_words(issue, bodies)])
+    return [neutralise(f"# {name}\n{bodies[name]}\n") for name in list(best)[:_BODIES]]
 
 
 def parse_tests(text: str, tests: Sequence[str]) -> tuple[str, ...]:

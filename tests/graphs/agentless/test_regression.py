@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from clew.graphs.agentless.asking import Asker
 from clew.graphs.agentless.job import Job, Tests
-from clew.graphs.agentless.regression import REGRESSION, RegressionStage, halved, listed, parse_tests
+from clew.graphs.agentless.regression import REGRESSION, RegressionStage, bodies_of, halved, listed, parse_tests
 from clew.graphs.agentless.repository import Workspace
 from clew.graphs.base import State
 from clew.journal import Budget
@@ -89,6 +89,15 @@ async def test_the_tests_that_share_most_with_the_issue_are_shown_with_their_cod
     assert "# tests/test_cart.py::TestSum::test_all\n    def test_all(self):\n        assert total" in bodies
     assert "def test_a()" not in bodies and "choose the tests" in step
     assert state["regression"] == list(passing[1:])
+
+
+def test_a_name_that_says_what_the_issue_says_comes_before_lines_that_do(tmp_path: Path) -> None:
+    lines = "".join(f"    # the sentinel that a deep copy of {n} gives is none\n" for n in range(9))
+    tests = "".join(f"def test_{n}():\n{lines}    assert {n}\n\n\n" for n in range(8))
+    tree = workspace(tmp_path, {"tests/test_a.py": f"{tests}def test_sentinel_pickle():\n    assert 1\n"})
+    names = [*(f"tests/test_a.py::test_{n}" for n in range(8)), "tests/test_a.py::test_sentinel_pickle"]
+    shown = bodies_of(tree, "A deep copy of a sentinel gives another sentinel, not the same.", names)
+    assert shown[0].startswith("# tests/test_a.py::test_sentinel_pickle\n") and len(shown) == 5
 
 
 KEEPS_ALL = {
