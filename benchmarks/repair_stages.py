@@ -60,7 +60,8 @@ async def all_staged(found: list[Repair], given: argparse.Namespace, kept: Kept)
 
     async def one(number: int, repair: Repair) -> Stages:
         row = await staged(repair, benches, kept, repos=given.repos)
-        print(f"{number:>4} of {len(found)}  {repair.id}: {row.resolved=} {row.any=}", file=sys.stderr)
+        how = "resolved" if row.resolved else "another candidate resolves it" if row.any else "not resolved"
+        print(f"{number:>4} of {len(found)}  {repair.id}: {how}", file=sys.stderr)
         return row
 
     try:
