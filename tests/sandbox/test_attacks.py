@@ -9,12 +9,14 @@ import socket
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from clew.errors import ConfigError
 from clew.sandbox import Box, Limits, Protection
+from clew.sandbox.types import MiB
 from tests.sandbox.attacks import ATTACKS, NAMED
 from tests.sandbox.conftest import LIMITS, new_box, running
 
@@ -117,6 +119,19 @@ async def test_paths_that_leave_are_refused(name: str, box: Box) -> None:
         await box.run("", {name: "x"})
     with pytest.raises(ConfigError, match="is no path inside the sandbox"):
         await box.run_command(["true"], collect=[name])
+
+
+async def test_what_comes_back_is_bounded(box: Box) -> None:
+    """Files of nothing but their size cost a program nothing, and the host the memory to hold them."""
+    program = (
+        "for name, size in dict(big=65, half=40, other=40, small=0).items():\n"
+        "    with open(name, 'wb') as file:\n        file.truncate(size << 20)\n"
+    )
+    limits = replace(LIMITS, memory=512 * MiB, disk=256 * MiB, seconds=60)
+    names = ["big", "half", "other", "small"]
+    done = await box.run_command(["python3", "-c", program], collect=names, limits=limits)
+    assert done.ok, done
+    assert {name: len(text) for name, text in done.files.items()} == {"half": 40 * MiB, "small": 0}
 
 
 @pytest.mark.parametrize("size", [50, pytest.param(1000, marks=pytest.mark.long)], ids=lambda size: f"{size} MB")

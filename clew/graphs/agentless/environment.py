@@ -8,6 +8,7 @@ taken as it is.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -27,12 +28,12 @@ from clew.sandbox.wheels import Python, checked_requirement, python_of
 from .declared import INSTALLED, Declared, declared
 from .listed import canonical
 from .repository import Workspace
-from .suites import LIMITS, Discovery, Suite, discover
+from .suites import LIMITS, Discovery, Suite, discover, startable
 
 Kind = Literal["auto", "docker", "process"]
 # Stands among requirements for what the repository declares, as for pip; `.[docs]` names extras or groups.
 DECLARED = "."
-POOL = 4
+POOL = min(4, os.cpu_count() or 1)
 _OWN = re.compile(r"\.(?:\[([A-Za-z0-9._, -]+)\])?")
 _TEST_FILE = re.compile(r"(?:^|/)(?:test_[^/]*|[^/]*_test|tests?)\.py$")
 _OTHERS = {
@@ -105,7 +106,7 @@ async def prepare(
         kind = "docker" if await asyncio.to_thread(answers) else "process"
     maker = _Maker(kind, image or DEFAULT_IMAGE, limits, size, cache or home())
     if suite.kind != "pytest" and not extra and not own:
-        return maker.prepared(None, suite, [])
+        return await _checked(maker.prepared(None, suite, []), workspace, None)
     python = await maker.python()
     bare = suite.kind == "pytest" and "pytest" not in python.packages
     needs = [*says.needs, *says.tests, *(["pytest"] if bare else [])] if own else []
@@ -114,11 +115,7 @@ async def prepare(
         raise ConfigError(f"{maker.called} has no pytest: add --requirement pytest, or say with --test-cmd how to test")
     chosen, failure = await asyncio.to_thread(_chosen, needs, extra, python, maker.cache, notes)
     made = await asyncio.to_thread(maker.prepared, chosen, suite, notes, python)
-    try:
-        return await _tried(made, workspace, failure)
-    except BaseException:
-        await made.sandbox.close()
-        raise
+    return await _checked(made, workspace, failure)
 
 
 def reopened(lock: Mapping[str, Any], *, size: int = POOL, cache: Path | None = None) -> tuple[Box, Suite]:
@@ -217,11 +214,22 @@ def _chosen(
     return None, failure
 
 
-async def _tried(made: Prepared, workspace: Workspace, failure: WheelsMissing | None) -> Prepared:
-    """`made`, after a look at what tests are found; with warnings as such where they kept files from being read."""
+async def _checked(made: Prepared, workspace: Workspace, failure: WheelsMissing | None) -> Prepared:
+    """`made`, after a look at whether its tests can run. A setup or a command that somebody gave is tried first."""
+    try:
+        if made.suite.setup or made.suite.command != Suite.command:
+            why = await startable(made.sandbox, made.suite, workspace)
+            if why:
+                raise ConfigError(f"the tests cannot run: {why}. Look at --test-cmd, --setup and --image")
+        return await _found(made, workspace, failure) if made.suite.kind == "pytest" else made
+    except BaseException:
+        await made.sandbox.close()
+        raise
+
+
+async def _found(made: Prepared, workspace: Workspace, failure: WheelsMissing | None) -> Prepared:
+    """`made`, with notes of what tests are found, and with warnings as such where they kept files from being read."""
     suite, notes = made.suite, list(made.notes)
-    if suite.kind != "pytest":
-        return made
     found = await discover(made.sandbox, suite, workspace)
     if any("Warning" in why for why in (*found.broken.values(), found.why)):
         milder = replace(suite, command=(*suite.command, *_WARNINGS))

@@ -32,6 +32,7 @@ LONGEST_REPORT = 32 << 20
 MOST_TESTS = 200_000
 LONGEST_MESSAGE = 4000
 _LONGEST_COVERAGE = 64 << 20
+_NOT_RUN = (126, 127)
 _SEVERITY: tuple[TestOutcome, ...] = ("skipped", "passed", "failed", "error")
 _KINDS: dict[str, TestOutcome] = {"failure": "failed", "error": "error", "skipped": "skipped"}
 # What pytest writes in place of characters that XML cannot hold (`_pytest.junitxml.bin_xml_escape`).
@@ -44,12 +45,12 @@ class Unreadable(ValueError):
 
 @dataclass(frozen=True)
 class Told:
-    """What the runner in the sandbox brought back: `reports` by path ("" for the one that it asked for itself),
-    `broken` files that could not be collected, exceptions that `raised` through tests, options that were `dropped`,
-    lines that were `covered`."""
+    """What the runner in the sandbox brought back: why the setup or the command's start `failed`, `reports` by path
+    ("" for the one that it asked for itself), `broken` files that could not be collected, exceptions that `raised`
+    through tests, options that were `dropped`, lines that were `covered`."""
 
     exit: int
-    setup: str = ""
+    failed: str = ""
     reports: Mapping[str, str] = field(default_factory=dict)
     sealed: bool = False
     tests: tuple[str, ...] = ()
@@ -130,7 +131,7 @@ def told(text: str | None, seal: str) -> Told | None:
         watch = _signed(str(found["watch"]), seal)
         return Told(
             exit=exit,
-            setup=_plain(str(found["setup"])),
+            failed=_plain(str(found["failed"])),
             reports=reports,
             sealed=bool(watch) and watch["exit"] == exit and _is(reports.get(""), watch["report"]),
             tests=tuple(dict.fromkeys(map(_plain, watch.get("tests", ())))),
@@ -178,8 +179,8 @@ def incomplete(execution: Execution, found: Told | None) -> str:
         return "the tests used more memory than they may, and were ended"
     if found is None:
         return f"the tests left no result (exit code {execution.exit_code}): they, or what they run, removed it or died"
-    if found.setup:
-        return f"the setup failed: {found.setup}"
+    if found.failed:
+        return found.failed
     if found.exit != execution.exit_code:
         return f"the result says exit code {found.exit}, but it was {execution.exit_code}: the result is forged"
     return ""
@@ -250,12 +251,15 @@ def report_of_junit(execution: Execution, found: Told | None, tests: Sequence[st
 
 
 def report_of_exit_code(execution: Execution, found: Told | None, name: str) -> TestReport:
-    """One result for the whole command: passed with exit code 0, an error when it could not be run or was killed."""
+    """One result for the whole command: passed with exit code 0, an error when it was killed. Codes of a shell that
+    could not run something (126, 127) tell nothing about tests."""
+    code = execution.exit_code
     why = incomplete(execution, found)
+    if code in _NOT_RUN and not why:
+        why = f"the tests' command ended with exit code {code}: something that it runs is not there"
     if why:
         return _nothing(execution, "exit_code", [name], why)
-    code = execution.exit_code
-    outcome: TestOutcome = "passed" if code == 0 else "error" if code < 0 or code >= 126 else "failed"
+    outcome: TestOutcome = "passed" if code == 0 else "error" if code < 0 or code > max(_NOT_RUN) else "failed"
     result = TestResult(name=name, outcome=outcome, seconds=execution.seconds, message=f"exit code {code}")
     return _report(execution, "exit_code", [result])
 

@@ -13,7 +13,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from hashlib import sha256
 from importlib import resources
 from pathlib import PurePosixPath
@@ -21,6 +21,7 @@ from posixpath import normpath
 from typing import Any, Literal
 
 from clew.errors import ConfigError, NotText
+from clew.graphs.base import side_by_side
 from clew.journal import scope
 from clew.sandbox.door import run_command
 from clew.sandbox.types import Execution, Limits, MiB, Sandbox
@@ -176,6 +177,16 @@ async def discover(sandbox: Sandbox, suite: Suite, workspace: Workspace) -> Disc
     return Discovery(found.tests, found.broken, "" if found.tests else "pytest finds no tests", found.dropped)
 
 
+async def startable(sandbox: Sandbox, suite: Suite, workspace: Workspace) -> str:
+    """Why the suite's command cannot be started once its setup has run; "" when it can. One effect of kind `program`.
+    Raises `SandboxFailed`, `Refused`."""
+    look = "import shutil, sys; sys.exit(not shutil.which(sys.argv[1]))"
+    words = ("python3", "-c", look, suite.command[0])
+    execution, found = await _performed(sandbox, suite, workspace, words, None, False)
+    missing = f"the tests' command {suite.command[0]!r} is no program there" if execution.exit_code else ""
+    return incomplete(execution, found) or missing
+
+
 async def run_suite(
     sandbox: Sandbox, suite: Suite, workspace: Workspace, tests: Sequence[str] | None = None
 ) -> TestReport:
@@ -206,11 +217,14 @@ async def run_covered(
 
 
 async def run_base(sandbox: Sandbox, suite: Suite, workspace: Workspace, tests: Sequence[str] | None = None) -> Base:
-    """Runs tests twice on a workspace without a change, to set apart those that cannot be relied upon."""
-    reports = []
-    for n in range(2):
+    """Runs tests twice on a workspace without a change, side by side as candidates will, to set apart those that cannot
+    be relied upon."""
+
+    async def run(n: int) -> TestReport:
         with scope("base", n):
-            reports.append(await run_suite(sandbox, suite, workspace, tests))
+            return await run_suite(sandbox, suite, workspace, tests)
+
+    reports = await side_by_side([partial(run, 0), partial(run, 1)])
     outcomes: dict[str, list[str]] = {}
     for result in (result for report in reports for result in report.results):
         outcomes.setdefault(result.name, []).append(result.outcome)

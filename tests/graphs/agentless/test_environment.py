@@ -131,6 +131,33 @@ async def test_warnings_do_not_keep_tests_from_being_found(cache: Path, tmp_path
     assert (await ran(made, tree)).counts.passed == 1
 
 
+@pytest.mark.parametrize(
+    ("command", "setup", "why"),
+    [
+        ("pytets -q", [], "'pytets' is no program there"),
+        ("./run.sh pytest", [], "'./run.sh' is no program there"),
+        ("true", ["false"], "the setup failed: 'false' ended with exit code 1"),
+        ("python3 -m pytest", ["mak build"], "the setup failed: 'mak' cannot be started: No such file"),
+    ],
+)
+async def test_tests_that_cannot_start_are_told_before_a_run(
+    command: str, setup: list[str], why: str, cache: Path, tmp_path: Path
+) -> None:
+    tree = workspace(tmp_path, {"test_a.py": HERE, "run.sh": "true\n"})
+    with pytest.raises(ConfigError, match="the tests cannot run") as told:
+        await prepare(tree, sandbox_kind="process", command=command, setup=setup, limits=LIMITS, size=1, cache=cache)
+    assert why in str(told.value) and "--test-cmd" in str(told.value)
+
+
+async def test_a_setup_may_bring_the_command(cache: Path, tmp_path: Path) -> None:
+    tree = workspace(tmp_path, {"test_a.py": HERE, "run.sh": "#!/bin/sh\nexit 0\n"})
+    made = await prepare(
+        tree, sandbox_kind="process", command="./run.sh", setup=["chmod +x run.sh"], limits=LIMITS, size=1, cache=cache
+    )
+    async with made.sandbox as box:
+        assert (await run_suite(box, made.suite, tree)).counts.passed == 1
+
+
 async def test_how_to_test_is_not_guessed(cache: Path, tmp_path: Path) -> None:
     tree = workspace(tmp_path / "go", {"go.mod": "module x\n", "a.go": ""})
     with pytest.raises(ConfigError, match=r"--test-cmd.*go\.mod"):

@@ -53,7 +53,7 @@ def result(
     digest = hashlib.sha256(junit.encode()).hexdigest()
     said = json.dumps({"exit": code, "report": digest, "tests": tests, "broken": {}, "raised": {}, **watch})
     signed = {"told": said, "seal": hmac.new(seal.encode(), said.encode(), "sha256").hexdigest()}
-    return json.dumps({"exit": code, "setup": "", "reports": {"": junit}, "watch": json.dumps(signed)})
+    return json.dumps({"exit": code, "failed": "", "reports": {"": junit}, "watch": json.dumps(signed)})
 
 
 TESTS = ("a.py::x", "a.py::y")
@@ -114,9 +114,9 @@ def test_any_text_is_a_result_of_the_runner_or_none(text: str) -> None:
 
 
 ODD = [
-    '{"exit": 1e999, "setup": "", "reports": {}, "watch": ""}',
-    '{"exit": NaN, "setup": "", "reports": {}, "watch": ""}',
-    '{"exit": 0, "setup": "", "reports": {}, "watch": "[]"}',
+    '{"exit": 1e999, "failed": "", "reports": {}, "watch": ""}',
+    '{"exit": NaN, "failed": "", "reports": {}, "watch": ""}',
+    '{"exit": 0, "failed": "", "reports": {}, "watch": "[]"}',
     result(GOOD, broken=[]),
     result(GOOD, cover="eJw="),
     result(GOOD, cover=base64.b64encode(zlib.compress(b"[" * 9999)).decode()),
@@ -210,7 +210,7 @@ def test_files_that_cannot_be_collected_explain_missing_tests() -> None:
 
 
 def test_reports_of_other_runners_are_one() -> None:
-    text = json.dumps({"exit": 1, "setup": "", "reports": {"a.xml": GOOD, "b.xml": BAD}, "watch": ""})
+    text = json.dumps({"exit": 1, "failed": "", "reports": {"a.xml": GOOD, "b.xml": BAD}, "watch": ""})
     report = report_of_junit(execution(1), told(text, SEAL), None)
     assert report.complete and [each.outcome for each in report.results] == ["passed", "failed"]
     chosen = report_of_junit(execution(1), told(text, SEAL), ["a::y", "none"])
@@ -218,8 +218,16 @@ def test_reports_of_other_runners_are_one() -> None:
     assert not report_of_junit(execution(0), told(text.replace('"exit": 1', '"exit": 0'), SEAL), None).complete
 
 
-@pytest.mark.parametrize(("code", "outcome"), [(0, "passed"), (1, "failed"), (127, "error"), (139, "error")])
+@pytest.mark.parametrize(("code", "outcome"), [(0, "passed"), (1, "failed"), (125, "failed"), (139, "error")])
 def test_an_exit_code_is_a_marked_fallback(code: int, outcome: str) -> None:
-    text = json.dumps({"exit": code, "setup": "", "reports": {}, "watch": ""})
+    text = json.dumps({"exit": code, "failed": "", "reports": {}, "watch": ""})
     report = report_of_exit_code(execution(code), told(text, SEAL), "all")
-    assert report.source == "exit_code" and [each.outcome for each in report.results] == [outcome]
+    assert report.complete and report.source == "exit_code" and [each.outcome for each in report.results] == [outcome]
+
+
+@pytest.mark.parametrize("code", [126, 127])
+def test_a_command_that_could_not_run_tells_nothing_of_tests(code: int) -> None:
+    """Such a test command "failed" at the base commit, and a patch was asked to mend it."""
+    text = json.dumps({"exit": code, "failed": "", "reports": {}, "watch": ""})
+    report = report_of_exit_code(execution(code), told(text, SEAL), "all")
+    assert not report.complete and report.counts.error == 1 and f"exit code {code}" in report.why

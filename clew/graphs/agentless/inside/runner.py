@@ -38,20 +38,21 @@ def main() -> int:
     environment = {**os.environ, **orders["environment"]}
     folders = [own, *(os.path.abspath(name) for name in orders["python_path"] if os.path.isdir(name))]
     environment["PYTHONPATH"] = os.pathsep.join([*folders, *filter(None, [environment.get("PYTHONPATH")])])
-    result: dict[str, Any] = {"setup": "", "reports": {}, "watch": ""}
+    result: dict[str, Any] = {"failed": "", "reports": {}, "watch": ""}
     for command in orders["setup"]:
-        code = _run(command, environment, b"")
+        code, why = _run(command, environment, b"")
         if code:
-            result["setup"] = f"{' '.join(command)!r} ended with exit code {code}"
+            why = why or f"{' '.join(command)!r} ended with exit code {code}"
+            result["failed"] = f"the setup failed: {why}"
             break
-    if result["setup"]:
+    if result["failed"]:
         code = _SETUP_FAILED
     else:
         for name in _found(orders["reports"]):
             os.unlink(name)  # a report that lies in the repository is not one of this run
         watch = {**orders["watch"], "folder": own, "root": os.getcwd()}
         argv = [word.replace("{report}", report) for word in orders["argv"]]
-        code = _run(argv, environment, json.dumps(watch).encode())
+        code, result["failed"] = _run(argv, environment, json.dumps(watch).encode())
         result["reports"] = _texts([report, *_found(orders["reports"])], orders["room"])
         result["watch"] = _text(os.path.join(own, "watch.json"), orders["room"])
     result["exit"] = code
@@ -61,17 +62,15 @@ def main() -> int:
     return code
 
 
-def _run(argv: list[str], environment: dict[str, str], stdin: bytes) -> int:
-    """The exit code, as a shell gives it: 128 and the signal for a command that was killed."""
+def _run(argv: list[str], environment: dict[str, str], stdin: bytes) -> tuple[int, str]:
+    """The exit code, as a shell gives it (128 and the signal for a command that was killed), and why the command could
+    not be started, "" when it could."""
     try:
         code = subprocess.run(argv, env=environment, input=stdin).returncode
-    except FileNotFoundError:
-        sys.stderr.write(f"{argv[0]}: No such file or directory\n")
-        return 127
     except OSError as error:
-        sys.stderr.write(f"{argv[0]}: {error.strerror}\n")
-        return 126
-    return code if code >= 0 else 128 - code
+        code = 127 if isinstance(error, FileNotFoundError) else 126
+        return code, f"{argv[0]!r} cannot be started: {error.strerror}"
+    return (code if code >= 0 else 128 - code), ""
 
 
 def _found(patterns: list[str]) -> list[str]:
