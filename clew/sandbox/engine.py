@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
-from clew.errors import ImageMissing, SandboxFailed
+from clew.errors import ConfigError, ImageMissing, SandboxFailed
 
 from .boot import command, environment, greeting
 from .cell import Cell, Stream
@@ -153,6 +153,12 @@ class Engine:
                 raise ImageMissing(
                     f"the Docker Engine has no image {self.image!r}: {_how_to_get(self.image)}"
                 ) from error
+            except docker.errors.APIError as error:
+                if "invalid reference format" in str(error.explanation):
+                    raise ConfigError(
+                        f"{self.image!r} is no name of an image: write it as `docker images` does, like 'python:3.12'"
+                    ) from error
+                raise
             try:
                 attached = client.attach_socket(id, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
                 # The SDK's wrapper blocks; a duplicate of its descriptor is ours to read as we like.

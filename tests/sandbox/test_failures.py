@@ -94,6 +94,9 @@ async def test_a_missing_image_names_the_command_to_build_it() -> None:
     async with Box(Engine("example/nothing:1"), LIMITS, 1) as box:
         with pytest.raises(ImageMissing, match="get it with `docker pull example/nothing:1`"):
             await box.run("")
+    async with Box(Engine("no name!"), LIMITS, 1) as box:
+        with pytest.raises(ConfigError, match="'no name!' is no name of an image"):
+            await box.run("")
 
 
 async def test_without_an_engine_docker_fails_and_auto_says_what_it_takes(
