@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from clew.errors import ConfigError, WheelsMissing
 from clew.sandbox.box import Box
@@ -102,6 +102,8 @@ async def prepare(
     says = await asyncio.to_thread(declared, workspace, extras)
     suite = _suite(workspace, command, setup, reports, limits, says)
     kind = sandbox_kind
+    if kind not in get_args(Kind):
+        raise ConfigError(f"sandbox_kind={kind!r} is unknown: give one of {', '.join(get_args(Kind))}")
     if kind == "auto":
         kind = "docker" if await asyncio.to_thread(answers) else "process"
     maker = _Maker(kind, image or DEFAULT_IMAGE, limits, size, cache or home())

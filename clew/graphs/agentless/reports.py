@@ -110,10 +110,21 @@ def worst(results: Iterable[TestResult]) -> tuple[TestResult, ...]:
 
 def address(test: str) -> str:
     """How pytest's JUnit report names the test that has this id."""
-    test, bracket, parameters = test.partition("[")
-    names = test.split("::")
+    path, colons, rest = test.partition("::")
+    rest, bracket, parameters = rest.partition("[")
+    return _address([path, *(rest.split("::") if colons else ())], bracket + parameters)
+
+
+def addresses(test: str) -> tuple[str, ...]:
+    """All ways in which releases of pytest name it: for older ones a bracket in a file's name begins parameters."""
+    path = test.partition("::")[0]
+    start, bracket, rest = test.partition("[")
+    return (address(test), _address([start], bracket + rest)) if "[" in path else (address(test),)
+
+
+def _address(names: list[str], parameters: str) -> str:
     names[0] = re.sub(r"\.py$", "", names[0].replace("/", "."))
-    names[-1] += bracket + parameters
+    names[-1] += parameters
     names = [_NO_XML.sub(lambda odd: f"#x{ord(odd[0]):02X}" if ord(odd[0]) <= 0xFF else f"#x{ord(odd[0]):04X}", name)
              for name in names]  # fmt: skip
     return "::".join(filter(None, [".".join(names[:-1]), names[-1]]))
@@ -200,9 +211,9 @@ def report_of_pytest(execution: Execution, found: Told | None, tests: Sequence[s
         by_address = {result.name: result for result in parse_junit(found.reports[""])}
     except Unreadable as error:
         return _nothing(execution, "junit", tests, str(error))
-    asked = {address(test) for test in tests}
+    asked = {name for test in (*tests, *found.broken) for name in addresses(test)}
     failing = any(result.outcome in ("failed", "error") for result in by_address.values())
-    foreign = sorted(set(by_address) - asked - {address(name) for name in found.broken})
+    foreign = sorted(set(by_address) - asked)
     if execution.exit_code not in (0, 1):
         why = f"pytest ended with exit code {execution.exit_code}, which is no outcome of tests"
     elif failing != (execution.exit_code == 1):
@@ -215,7 +226,7 @@ def report_of_pytest(execution: Execution, found: Told | None, tests: Sequence[s
 
 
 def _result(test: str, by_address: Mapping[str, TestResult], found: Told) -> TestResult:
-    result = by_address.get(address(test))
+    result = next((by_address[name] for name in addresses(test) if name in by_address), None)
     broken = found.broken.get(test.partition("::")[0])
     if result is None:
         why = f"its file could not be collected: {broken}" if broken is not None else "it left no result"

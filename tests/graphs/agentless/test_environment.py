@@ -165,6 +165,8 @@ async def test_how_to_test_is_not_guessed(cache: Path, tmp_path: Path) -> None:
     made = await prepare(tree, sandbox_kind="process", command="true", setup=["true"], limits=LIMITS, cache=cache)
     async with made.sandbox as box:
         assert made.suite.kind == "exit_code" and (await run_suite(box, made.suite, tree)).counts.passed == 1
+    with pytest.raises(ConfigError, match="sandbox_kind='podman' is unknown: give one of auto, docker, process"):
+        await prepare(tree, sandbox_kind="podman", command="true", cache=cache)  # type: ignore[arg-type]
     for bad in (
         "-r /etc/passwd",
         "--index-url=http://evil.example",

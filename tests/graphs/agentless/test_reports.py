@@ -151,10 +151,22 @@ def test_half_characters_of_names_reach_no_journal() -> None:
         ("test_a.py::TestX::test_y[a/b::c.py]", "test_a.TestX::test_y[a/b::c.py]"),
         ("README.rst::README.rst", "README.rst::README.rst"),
         ("a.py::x[\x1b]", "a::x[#x1B]"),
+        ("test_[a].py::TestX::test_y[b::c]", "test_[a].TestX::test_y[b::c]"),
+        ("test_[a].py", "test_[a]"),
     ],
 )
 def test_addresses_are_those_of_pytest(test: str, name: str) -> None:
     assert address(test) == name
+
+
+def test_a_bracket_in_the_name_of_a_file_is_read_as_old_and_new_pytest_write_it() -> None:
+    """Every such report was called forged, as it told of tests that nobody had asked for."""
+    tests = ("test_[a].py::test_x[b]", "test_[a].py::TestY::test_y")
+    new = "".join(case(test) for test in tests)
+    old = "".join(f'<testcase classname="" name="{test}" time="0.5"/>' for test in tests)
+    for junit in (suite(new), suite(old)):
+        report = report_of_pytest(execution(0), told(result(junit, 0, tests), SEAL), tests)
+        assert report.complete and report.counts.passed == 2, report.why
 
 
 def test_a_run_that_agrees_with_itself_is_believed() -> None:
