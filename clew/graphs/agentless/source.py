@@ -59,9 +59,10 @@ class Source:
         try:
             return self._ask("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
         except RepositoryError:
-            raise RepositoryError(
-                f"{name!r} is no commit of the repository at {str(self.git_dir)!r}: give an id, a tag or a branch of it"
-            ) from None
+            where = f"the repository at {str(self.git_dir)!r}"
+            if name == "HEAD":
+                raise RepositoryError(f"{where} has no commit yet: commit its files first") from None
+            raise RepositoryError(f"{name!r} is no commit of {where}: give an id, a tag or a branch of it") from None
 
     def tree(self, commit: str) -> str:
         """The id of the commit's tree."""

@@ -122,7 +122,7 @@ def test_places_that_are_no_repository_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RepositoryError, match="holds no workspace"):
         Workspace.open(tmp_path)
     git(tmp_path, "init", "-q", "empty")
-    with pytest.raises(RepositoryError, match="is no commit"):
+    with pytest.raises(RepositoryError, match="has no commit yet: commit its files first"):
         Workspace.make(tmp_path / "empty", None, tmp_path / "workspace")
 
 
