@@ -1,7 +1,7 @@
 """The code that a model is shown: the lines around its locations, cut to what fits into the prompt.
 
-Differs from the released code, which shows these lines alone: who is to write a fix also sees in what they stand, and
-how an object of their class is made.
+Differs from the released code, which shows these lines alone: who is to write a fix also sees in what they stand, how
+an object of their class is made, and what their file imports.
 """
 
 from __future__ import annotations
@@ -23,6 +23,11 @@ _OPENS = re.compile(r"(?::[ \t]*(?:#.*)?|\{[ \t]*(?://.*)?)\r?\n?$")
 _ATTRIBUTE = re.compile(r"[ \t]*(?:self|this)\.\w+(?:[ \t]*:[^=]+)?[ \t]*=(?!=)")
 # A head of a definition has at most so many lines; a constructor of more lines is shown by those that bind attributes.
 _HEAD, _SHORT, _ATTRIBUTES = 10, 30, 40
+# So few lines between others are shown: a line that tells of a gap is hardly shorter.
+_NEAR = 3
+_IMPORTS = re.compile(r"(?:import|from|use|using|package)\b|#[ \t]*include\b|(?:const|let|var)\b[^=]*=[ \t]*require\b")
+# Imports stand among so many lines, and so many of these are shown.
+_TOP, _MOST_IMPORTS = 150, 60
 
 
 @dataclass(frozen=True)
@@ -36,8 +41,8 @@ class Context:
 
 
 def spans_of(locations: Sequence[Location | Span], texts: Mapping[str, str], window: int = 10) -> tuple[Span, ...]:
-    """The lines of the locations with `window` lines on either side, clipped to the file; what overlaps or touches is
-    one span. Files in the order of their first locations, spans in that of their lines."""
+    """The lines of the locations with `window` lines on either side, clipped to the file; what overlaps, touches or is
+    three lines apart at most is one span. Files in the order of their first locations, spans in that of their lines."""
     by_path: dict[str, list[tuple[int, int]]] = {}
     for location in locations:
         if location.path in texts:
@@ -48,7 +53,7 @@ def spans_of(locations: Sequence[Location | Span], texts: Mapping[str, str], win
         clipped = [(max(1, start - window), min(last, end + window)) for start, end in ranges]
         merged: list[tuple[int, int]] = []
         for start, end in sorted(lines for lines in clipped if lines[0] <= lines[1]):
-            if merged and start <= merged[-1][1] + 1:
+            if merged and start <= merged[-1][1] + 1 + _NEAR:
                 merged[-1] = (merged[-1][0], max(merged[-1][1], end))
             else:
                 merged.append((start, end))
@@ -101,6 +106,28 @@ def surroundings(
     return tuple(found)
 
 
+def imports(spans: Sequence[Span], texts: Mapping[str, str]) -> tuple[Span, ...]:
+    """The lines at the beginning of the files of `spans` that say what they import, at most 60 of each."""
+    found: list[Span] = []
+    for path in dict.fromkeys(span.path for span in spans):
+        lines = split(texts[path])
+        numbers = [number for number, line in enumerate(lines[:_TOP], start=1) if _IMPORTS.match(line)]
+        if numbers:
+            start, end = numbers[0], _closed(lines, numbers[-1])
+            found.append(Span(path=path, start=start, end=min(end, start + _MOST_IMPORTS - 1)))
+    return tuple(found)
+
+
+def _closed(lines: Sequence[str], start: int) -> int:
+    """The line, at or after `start`, at which the brackets that are opened there are closed again."""
+    depth = 0
+    for number in range(start, min(start + _MOST_IMPORTS, len(lines)) + 1):
+        depth += sum(map(lines[number - 1].count, "({")) - sum(map(lines[number - 1].count, ")}"))
+        if depth <= 0:
+            return number
+    return start
+
+
 def _head(symbol: Symbol, lines: Sequence[str]) -> tuple[int, int]:
     """The first lines of a definition, up to where its body begins; the first line of one without a body."""
     if symbol.kind != "variable":
@@ -119,7 +146,7 @@ def _constructor(symbol: Symbol, lines: Sequence[str]) -> Iterator[tuple[int, in
     yield from [(number, number) for number in inside if _ATTRIBUTE.match(lines[number - 1])][:_ATTRIBUTES]
 
 
-def without(place: Location, spans: Sequence[Span]) -> Iterator[Span]:
+def without(place: Location | Span, spans: Sequence[Span]) -> Iterator[Span]:
     """The lines of a place that are in none of `spans`, which are in order."""
     start = place.start
     for span in spans:

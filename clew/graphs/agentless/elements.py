@@ -26,7 +26,7 @@ from .evidence import Evidence, telling, tests_block
 from .job import Job, flagged, happened, told
 from .locations import Places, find_places, parse_mentions
 from .matching import bare, split
-from .skeleton import with_lines, without_noise
+from .skeleton import is_entry, with_lines, without_noise
 from .syntax import KEPT_OF_LONG, LONG_VARIABLE
 from .types import Location
 
@@ -171,7 +171,8 @@ def _skeleton(job: Job, path: str, issue: str) -> str:
         return text
     if text.strip():
         lines = list(map(bare, split(job.texts[path])))
-        numbers = [telling(issue, lines, first, last, KEPT_OF_LONG) for first, last in _literals(job, path)]
+        long = _literals(job, path)
+        numbers = [telling(issue, lines, first, last, KEPT_OF_LONG, is_entry) for first, last in long]
         return without_noise(with_lines(text, [[lines[number - 1] for number in each] for each in numbers]))
     lines = [f"{number:>5}| {bare(line)}" for number, line in enumerate(split(job.texts.get(path, "")), start=1)]
     more = ["..."] if len(lines) > _WITHOUT_DEFINITIONS else []

@@ -143,11 +143,14 @@ def by_shared_words(text: str, said: Mapping[str, str]) -> tuple[str, ...]:
 _MOST_TELLING = 8
 
 
-def telling(text: str, lines: Sequence[str], first: int, last: int, edge: int) -> list[int]:
+def telling(
+    text: str, lines: Sequence[str], first: int, last: int, edge: int, counts: Callable[[str], object] = bool
+) -> list[int]:
     """The numbers, from 1, of the few lines in the middle of `first` to `last` (less `edge` lines at either end) that
-    share the rarest words with `text`. Letters count as they are; short words in small letters do not count."""
+    share the rarest words with `text`, of those that `counts`. Letters count as they are; short words in small letters
+    do not count."""
     words = {word for word in _WORD.findall(text[:MOST]) if len(word) > 3 or not word.islower()}
-    numbers = range(first + edge, min(last - edge, len(lines)) + 1)
+    numbers = [number for number in range(first + edge, min(last - edge, len(lines)) + 1) if counts(lines[number - 1])]
     held = {number: words.intersection(_WORD.findall(lines[number - 1])) for number in numbers}
     often = Counter(word for each in held.values() for word in each)
     score = {number: sum(log(1 + len(held) / often[word]) for word in sorted(each)) for number, each in held.items()}

@@ -3,7 +3,8 @@
 As in the released code the model sees the issue and the names of the tests. Differs: names stand under their files,
 and a test of many cases is one name; the few tests that share most with the issue are shown with their code; an empty
 or odd answer keeps all tests (there it raises); names are matched without regard to bullets, quotes and parameters; of
-very many tests those near the located files are shown, and what is not shown stays among the tests that must not break.
+many tests those named like the issue and those near the located files are shown, and what is not shown stays among the
+tests that must not break.
 """
 
 from __future__ import annotations
@@ -38,13 +39,13 @@ STEP = """\
 Your step: choose the tests that a right fix will make fail, because they assert the behaviour that the issue calls \
 wrong.
 
-Above stand the tests that pass now, below the names of their files; "(12 cases)" stands for all cases of a test. Some \
+Above stand tests that pass now, below the names of their files; "(12 cases)" stands for all cases of a test. Some \
 follow with their code. After the fix all tests are run again, to see that nothing else was broken, but for those that \
 you name: a test named wrongly no longer guards the fix. That a test is about the code in question is no reason to \
 name it, and most fixes have none to name.
 
 Begin your answer with one block that holds a test on each line, its file before it with two colons between, as here, \
-or the word none:
+or the word none. The name of a test alone, without a case in brackets, means all of its cases.
 
 ```
 path/to/test_example.py::test_example
@@ -57,8 +58,11 @@ _LONGEST = 2_000
 # A test of more cases is shown without them.
 _CASES = 3
 # So many tests are shown with so many of their lines, of so many files; so many for their names.
-_BY_NAME = 3
-_BODIES, _BODY_LINES, _BODIES_FILES, _BODIES_TOKENS = 5, 30, 8, 3_000
+_BY_NAME = 6
+_BODIES, _BODY_LINES, _BODIES_FILES, _BODIES_TOKENS = 8, 16, 8, 3_000
+_ASSERTS = re.compile(r"\b(?:self\.)?(?:assert|raises|warns|fail)", re.IGNORECASE)
+# So many of those that are named like the issue come first.
+_NAMED = 40
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ class RegressionStage:
         then: the phase after it.
         select: False asks nothing and keeps all tests.
         max_tokens: of the answer; default 1,024.
-        most: most names that the model is shown; default 1,000.
+        most: most names that the model is shown, all cases of a test being one; default 400.
         reserve: what a patch needs at least; where the run has a budget, this much is left to it.
     """
 
@@ -77,7 +81,7 @@ class RegressionStage:
     then: str
     select: bool = True
     max_tokens: int = 1024
-    most: int = 1_000
+    most: int = 400
     reserve: Callable[[Job, State], Cost] | None = None
 
     def phases(self, job: Job) -> dict[str, Phase]:
@@ -91,8 +95,7 @@ class RegressionStage:
         if not self.select or not passing:
             return state
         task = Task.model_validate(state["task"])
-        first = await asyncio.to_thread(affected, job.workspace, state["files"], passing)
-        ordered = list(dict.fromkeys([*first, *passing]))[: self.most]
+        ordered = await asyncio.to_thread(first_of, job.workspace, task.prompt, state["files"], passing, self.most)
         bodies = await asyncio.to_thread(bodies_of, job.workspace, task.prompt, ordered)
         shown: list[str] = ordered
 
@@ -102,7 +105,7 @@ class RegressionStage:
             def names(left: int) -> Material:
                 nonlocal shown
                 shown, events = halved(ordered, left)
-                names, fit = listed(shown), left - estimate(listed(shown))
+                names, fit = listed(shown, len(passing)), left - estimate(listed(shown))
                 more = "" if events else "\n".join(bodies[: most_that_fit(bodies, min(fit, _BODIES_TOKENS))])
                 return Material(f"{names}\n\nThose that look most like the issue:\n\n{more}" if more else names, events)
 
@@ -138,8 +141,23 @@ def halved(tests: Sequence[str], room: int) -> tuple[list[str], tuple[Event, ...
     return kept, (cut,) if len(kept) < len(tests) else ()
 
 
-def listed(tests: Sequence[str]) -> str:
-    """The names of tests below those of their files, in the order in which these come first."""
+def first_of(workspace: Workspace, issue: str, files: Sequence[str], tests: Sequence[str], most: int) -> list[str]:
+    """The tests of the `most` names that say most: those that share the rarest words with the issue, those near the
+    `files`, then all others. All cases of a test have one name. Files come in that order, their tests in their own."""
+    cases: dict[str, list[str]] = {}
+    for test in tests:
+        cases.setdefault(test.partition("[")[0], []).append(test)
+    named = by_shared_words(issue, {name: name.partition("::")[2] for name in cases})[:_NAMED]
+    best = dict.fromkeys([*named, *affected(workspace, files, list(cases)), *cases])
+    by_file: dict[str, set[str]] = {}
+    for name in list(best)[:most]:
+        by_file.setdefault(name.partition("::")[0], set()).add(name)
+    return [test for names in by_file.values() for name in cases if name in names for test in cases[name]]
+
+
+def listed(tests: Sequence[str], of: int = 0) -> str:
+    """The names of tests below those of their files, in the order in which these come first; at the end, how many more
+    of them there are, if there are `of`."""
     cases = Counter(test.partition("[")[0] for test in tests)
     names: dict[str, dict[str, None]] = {}
     for test in tests:
@@ -147,12 +165,13 @@ def listed(tests: Sequence[str]) -> str:
         shown = test if cases[whole] <= _CASES else f"{whole} ({cases[whole]} cases)"
         file, colons, name = shown.partition("::")
         names.setdefault(file, {}).update({name: None} if colons else {})
-    return "\n".join(line for file, its in names.items() for line in (file, *(f"  {name}" for name in its)))
+    more = [f"({of - len(tests):,} more are not shown)"] if of > len(tests) else []
+    return "\n".join([line for file, its in names.items() for line in (file, *(f"  {name}" for name in its))] + more)
 
 
 def bodies_of(workspace: Workspace, issue: str, tests: Sequence[str]) -> list[str]:
-    """The first lines of a few tests, of those in the first files: some whose names share the rarest words with the
-    issue, then those whose lines do. A name does not say what a test asserts. Python alone."""
+    """The code of a few tests, of those in the first files: some whose names share the rarest words with the issue,
+    then those whose lines do. A name does not say what a test asserts; of long tests that is shown. Python alone."""
     names = dict.fromkeys(test.partition("[")[0] for test in tests)
     files = dict.fromkeys(name.partition("::")[0] for name in names)
     bodies: dict[str, str] = {}
@@ -164,11 +183,19 @@ def bodies_of(workspace: Workspace, issue: str, tests: Sequence[str]) -> list[st
         for symbol in symbols:
             name = f"{path}::{symbol.qualname.replace('.', '::')}"
             if name in names:
-                last = min(symbol.end, symbol.start + _BODY_LINES - 1)
-                bodies[name] = "\n".join([*lines[symbol.start - 1 : last], *["    ..."] * (last < symbol.end)])
+                bodies[name] = "\n".join(_short(lines[symbol.start - 1 : symbol.end]))
     named = by_shared_words(issue, {name: name.partition("::")[2] for name in bodies})[:_BY_NAME]
     best = dict.fromkeys([*named, *by_shared_words(issue, bodies)])
     return [neutralise(f"# {name}\n{bodies[name]}\n") for name in list(best)[:_BODIES]]
+
+
+def _short(lines: Sequence[str]) -> list[str]:
+    """A test, or the beginning of a long one and the lines after it that assert something."""
+    if len(lines) <= _BODY_LINES:
+        return list(lines)
+    head, rest = lines[: _BODY_LINES // 2], lines[_BODY_LINES // 2 :]
+    asserts = [line for line in rest if _ASSERTS.search(line)][: _BODY_LINES // 2]
+    return [*head, "    ...", *asserts, *["    ..."] * bool(asserts)]
 
 
 def parse_tests(text: str, tests: Sequence[str]) -> tuple[str, ...]:

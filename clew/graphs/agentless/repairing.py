@@ -4,7 +4,8 @@ One wave is one candidate of every set: all greedy ones first, then sample by sa
 every set equally often. All candidates of a set have the same prompt, and the sets share its beginning, which a server
 keeps in its prefix cache. Differs from the released code: what the model should do about edits that cannot be used is
 told to it, once; a failed call is a candidate with a reason, not an empty one; messages of failing tests are evidence;
-the heads of what is around the code shown, the constructors of its classes, and elements of an earlier step are shown.
+the heads of what is around the code shown, its imports, the constructors of its classes, and elements of an earlier
+step are shown.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from clew.tools.output import cut
 
 from .asking import Asker, Material, Prompt, prompt_of, with_complaint
 from .candidates import from_answer
-from .context import assemble, render, spans_of, surroundings, without
+from .context import assemble, imports, render, spans_of, surroundings, without
 from .edits import parse_edits
 from .evidence import tests_block
 from .job import VALIDATE, Job, flagged, happened, told
@@ -115,6 +116,7 @@ class _Ask:
         context = assemble(list(self.texts), self.locations, self.texts, limit=limit, window=self.window)
         self.shown = context.spans
         around = surroundings(context.spans, self.locations, self.outlines, self.texts)
+        around += imports(context.spans, self.texts)
         spans = spans_of([*context.spans, *around], self.texts, 0)
         text = render(spans, self.texts)
         if estimate(text) > limit:
@@ -127,7 +129,8 @@ class _Ask:
         text, chosen = "", list[Span]()
         for element in self.elements:
             more = [*chosen, *without(element, spans)]
-            around = surroundings(more, (), self.outlines, self.texts)
+            heads = surroundings(more, (), self.outlines, self.texts)
+            around = [part for head in heads for part in without(head, spans)]
             wider = render(spans_of([*more, *around], self.texts, 0), self.texts)
             if len(more) > len(chosen) and estimate(wider) <= room:
                 text, chosen = wider, more

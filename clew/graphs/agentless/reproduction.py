@@ -34,7 +34,8 @@ STEP = f"""\
 Your step: write a Python script that tells whether the issue is there.
 
 It runs by itself, from the root of the repository, as `python script.py`, before and after the fix; without network, \
-arguments or input. What the repository holds can be imported as it is, wherever it lies. The script prints one line \
+arguments or input. What the repository holds can be imported as it is, wherever it lies; where the issue is about \
+another system or version, `unittest.mock` can put it in place of this one. The script prints one line \
 that begins with exactly one of these three phrases, and the other two nowhere:
 
 {REPRODUCED}

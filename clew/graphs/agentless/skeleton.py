@@ -55,6 +55,15 @@ def with_lines(text: str, entries: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
+_ENTRY = re.compile(r"""[ \t]*(?:[\[({"'\d-]|[A-Za-z]{1,2}["']|new |[A-Za-z_][\w.]*[ \t]*[:(,])""")
+
+
+def is_entry(line: str) -> bool:
+    """Whether a line alone may be an entry of a table: of a call that goes over many lines one says nothing."""
+    opened, closed = (sum(map(line.count, brackets)) for brackets in ("([{", ")]}"))
+    return opened == closed and _ENTRY.match(line) is not None
+
+
 _OVERLOADS = re.compile(r"^[ \t]*@(?:\w+\.)?overload\n(?:[^\n]*\n){1,40}?[^\n]*: ?\.\.\.\n", re.MULTILINE)
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clew.graphs.agentless.applying import apply_edits
-from clew.graphs.agentless.context import assemble, most_that_fit, render, spans_of, surroundings, without
+from clew.graphs.agentless.context import assemble, imports, most_that_fit, render, spans_of, surroundings, without
 from clew.graphs.agentless.structure import _outline_of
 from clew.graphs.agentless.syntax import read_syntax
 from clew.graphs.agentless.types import Edit, Location, Span
@@ -58,9 +58,10 @@ def test_case_23_the_last_file_goes_first_then_windows_narrow() -> None:
 def test_windows_are_clipped_and_merged() -> None:
     places = [at("a.py", 1), at("a.py", 22, 24), at("a.py", 60), at("a.py", 99), at("a.py", 35)]
     assert [(span.start, span.end) for span in spans_of(places, TEXTS)] == [(1, 45), (50, 70), (89, 100)]
-    assert [(span.start, span.end) for span in spans_of(places[:2], TEXTS, 9)] == [(1, 10), (13, 33)]
-    # Touching spans are one: no gap stands for nothing.
-    assert [(span.start, span.end) for span in spans_of(places[:2], TEXTS, 10)] == [(1, 34)]
+    assert [(span.start, span.end) for span in spans_of(places[:2], TEXTS, 8)] == [(1, 9), (14, 32)]
+    # Spans that touch, or nearly do, are one: a gap stands for more lines than its own.
+    for window, end in ((9, 33), (10, 34)):
+        assert [(span.start, span.end) for span in spans_of(places[:2], TEXTS, window)] == [(1, end)]
 
 
 def test_gaps_and_numbers() -> None:
@@ -130,6 +131,23 @@ def test_a_long_constructor_is_its_head_and_what_it_binds() -> None:
     text += "    def f(self):\n        pass\n"
     last = text.count("\n")
     assert around(text, last) == [(1, 1), (last - 1, last - 1), (2, 2), (43, 43)]
+
+
+def imported(text: str) -> list[tuple[int, int]]:
+    return [(span.start, span.end) for span in imports([Span(path="b", start=9, end=9)], {"b": text})]
+
+
+def test_the_imports_of_what_is_shown() -> None:
+    python = (
+        '"""Text."""\n\nfrom __future__ import annotations\n\nimport os\nfrom a import (\n    b,\n    c,\n)\n\nx = 1\n'
+    )
+    assert imported(python) == [(3, 9)]
+    assert imported('package x\n\nimport (\n\t"fmt"\n)\n\nfunc f() {\n}\n') == [(1, 5)]
+    assert imported('// C\n#include <a.h>\n#  include "b.h"\nint f() { return 0; }\n') == [(2, 3)]
+    assert imported("const { a } = require('a');\nlet b = 1;\nuse(b);\n") == [(1, 3)]
+    assert imported("import a\n" * 100) == [(1, 60)]
+    assert imported("from a import (\n" + "    b,\n" * 100) == [(1, 1)]
+    assert imported("x = 1\n") == imported("\n" * 200 + "import late\n") == []
 
 
 def test_the_lines_of_a_place_that_are_not_shown() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from clew.errors import EffectFailed
 from clew.graphs.agentless.elements import skeletons_within
+from clew.graphs.agentless.skeleton import is_entry
 from clew.models.tokens import estimate
 from clew.testing import Features, Reply, Request, ScriptedServer
 from tests.graphs.agentless.asked import ELEMENTS, FILES, LOCATIONS, Stages, asked, fenced, job, script, stages
@@ -388,6 +389,20 @@ def pick(
 def pick(value):
     return value
 """
+
+
+@pytest.mark.parametrize(
+    ("line", "entry"),
+    [
+        ("    (r'WORD', 1),", True), ('    "name": [1, 2],', True), ("    r'a',", True), ("    -1, 2,", True),
+        ("    Attribute('x'),", True), ("    key: 'value',", True), ("    NAME,", True), ("  new Rule(1),", True),
+        ("    name='metadata',", False), ("    for name in (", False), ("    Attribute(", False), ("    ),", False),
+        ("    # closing", False), ("    if x else y,", False),
+    ],
+)  # fmt: skip
+def test_an_entry_of_a_table_says_something_alone(line: str, entry: bool) -> None:
+    """Arguments of calls over many lines stood among the entries, and read as broken code."""
+    assert is_entry(line) is entry
 
 
 def test_a_long_literal_keeps_the_lines_that_the_issue_speaks_of(tmp_path: Path) -> None:

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from clew.graphs.agentless.asking import Asker
 from clew.graphs.agentless.job import Job, Tests
-from clew.graphs.agentless.regression import REGRESSION, RegressionStage, bodies_of, halved, listed, parse_tests
+from clew.graphs.agentless.regression import (
+    REGRESSION,
+    RegressionStage,
+    bodies_of,
+    first_of,
+    halved,
+    listed,
+    parse_tests,
+)
 from clew.graphs.agentless.repository import Workspace
 from clew.graphs.base import State
 from clew.journal import Budget
@@ -65,7 +73,7 @@ async def test_named_tests_do_not_guard_the_patch_and_the_others_do(tree: Worksp
 
 
 async def test_the_tests_that_share_most_with_the_issue_are_shown_with_their_code(tmp_path: Path) -> None:
-    calls = "".join(f"    call({n})\n" for n in range(60))
+    calls = "".join(f"    call({n})\n" for n in range(60)) + "    assert prices\n"
     tests = "".join(f"def test_{word}():\n    assert {word}()\n\n\n" for word in ("a", "b", "c", "d", "e", "f"))
     code = CART | {
         "tests/test_cart.py": f"class TestSum:\n    def test_all(self):\n        assert total([]) == 0\n\n\n{tests}",
@@ -85,7 +93,7 @@ async def test_the_tests_that_share_most_with_the_issue_are_shown_with_their_cod
     material, _, step = text[text.index("BEGIN PASSING") :].partition("--- END PASSING")
     head, _, bodies = material.partition("Those that look most like the issue:\n\n")
     assert "::TestSum::test_all\n" not in head and "  TestSum::test_all\n" in head
-    assert bodies.count("# tests/") == 2 and "call(28)\n    ...\n" in bodies
+    assert bodies.count("# tests/") == 2 and "call(6)\n    ...\n    assert prices\n    ...\n" in bodies
     assert "# tests/test_cart.py::TestSum::test_all\n    def test_all(self):\n        assert total" in bodies
     assert "def test_a()" not in bodies and "choose the tests" in step
     assert state["regression"] == list(passing[1:])
@@ -97,7 +105,23 @@ def test_a_name_that_says_what_the_issue_says_comes_before_lines_that_do(tmp_pat
     tree = workspace(tmp_path, {"tests/test_a.py": f"{tests}def test_sentinel_pickle():\n    assert 1\n"})
     names = [*(f"tests/test_a.py::test_{n}" for n in range(8)), "tests/test_a.py::test_sentinel_pickle"]
     shown = bodies_of(tree, "A deep copy of a sentinel gives another sentinel, not the same.", names)
-    assert shown[0].startswith("# tests/test_a.py::test_sentinel_pickle\n") and len(shown) == 5
+    assert shown[0].startswith("# tests/test_a.py::test_sentinel_pickle\n") and len(shown) == 8
+
+
+def test_names_like_the_issue_come_first_wherever_they_stand(tmp_path: Path) -> None:
+    """Of long lists the first were shown, and tests with the very words of the issue were not among them."""
+    files = {f"tests/test_{n}.py": "import os\n" for n in range(9)} | {"tests/test_8.py": "import near\n"}
+    tests = [f"tests/test_{n}.py::test_{m}" for n in range(9) for m in range(3)]
+    tests[16:16] = [f"tests/test_5.py::test_frozen_note[{case}]" for case in "ab"]
+    tree = workspace(tmp_path, files)
+    first = first_of(tree, "A note on a frozen exception raises", ["src/near.py"], tests, 5)
+    assert first == [
+        *(f"tests/test_5.py::test_frozen_note[{case}]" for case in "ab"),
+        *(f"tests/test_8.py::test_{m}" for m in range(3)),
+        "tests/test_0.py::test_0",
+    ]
+    assert listed(first, 29).endswith("tests/test_0.py\n  test_0\n(23 more are not shown)")
+    assert sorted(first_of(tree, "", [], tests, 400)) == sorted(tests)
 
 
 KEEPS_ALL = {
@@ -149,7 +173,8 @@ async def test_a_list_that_is_too_long_is_halved_until_it_fits_and_the_nearest_t
         text = sent(server.requests[0])
     assert len(text) < 3 * 3_000 and "tests/test_cart.py\n  test_empty" in text
     cut = next(event for event in state["events"] if event["kind"] == "context_cut")
-    assert (cut["what"], cut["of"], cut["stage"]) == ("tests", 2_000, REGRESSION)
+    assert (cut["what"], cut["of"], cut["stage"]) == ("tests", 2_001, REGRESSION)  # one name is that of two cases
+    assert f"\n({3_006 - cut['shown']:,} more are not shown)\n" in text
     assert cut["shown"] in (500, 250) and ran.told(REGRESSION)[0]["shown"] == cut["shown"]
     assert len(state["regression"]) == len(many) - 1
 

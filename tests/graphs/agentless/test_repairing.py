@@ -135,6 +135,23 @@ class Steps(Counter):
 """
 
 
+async def test_imports_are_shown_and_nothing_twice(tmp_path: Path) -> None:
+    """A fix that needs a new import found no place for it; the head of a class stood twice, in both parts."""
+    body = "".join(f"        call({n})\n" for n in range(30))
+    text = f"import os\nfrom a import b\n\n\nclass Long:\n    def one(self):\n{body}    def two(self):\n{body}"
+    job = job_of(tmp_path, None, {"long.py": text})
+    state = state_of(["long.py"], [[at("long.py", 20, 20)]])
+    state = {**state, "elements": [at("long.py", 38, 66).model_dump(mode="json")]}
+    edit = words(("long.py", "import os\nfrom a import b", "import os\nfrom a import b, c"))
+    with serving(edit) as server:
+        state, _ = await repaired(server, job, state, candidates=1, window=0)
+        prompt = sent(server.requests[0])
+    assert "### long.py\nimport os\nfrom a import b\n\n\nclass Long:\n    def one(self):\n... lines 7-19 left" in prompt
+    assert prompt.count("class Long:") == prompt.count("    def two(self):") == 1 and "## Only to read" in prompt
+    (made,) = candidates(state)
+    assert "+from a import b, c" in made.diff
+
+
 async def test_the_code_around_a_place_and_earlier_elements_are_there_to_read(tmp_path: Path) -> None:
     job = job_of(tmp_path, None, {"steps.py": COUNTER, "big.py": "x = 1\n" * 20_000})
     elements = [at("big.py", 1, 20_000), at("steps.py", 5, 6), at("steps.py", 14, 16)]
@@ -161,7 +178,9 @@ class Steps(Counter):
 
 ### steps.py
 class Counter:
-... lines 2-4 left out
+    def __init__(self, start):
+        self.count = start
+
     def reset(self):
         self.count = 0
 ... lines 7-22 left out
