@@ -23,6 +23,9 @@ REASONS = {
     "targets_failing": "tests that it should mend still fail",
     "repro_ignored": "no candidate passes the reproduction tests",
     "untested": "no test has tried it",
+    "unconfirmed": "the tests that it mends did not run a second time",
+    "excused_failures": "tests that the model said a right fix breaks fail with it",
+    "exit_code_only": "of the tests nothing is known but the exit code of their command",
     "no_tests": "the tests could not be used",
     "flaky_tests": "flaky tests were left out",
     "unknown_targets": "none of the tests to be mended fails now",
@@ -121,6 +124,12 @@ def _validate(data: Mapping[str, Any]) -> str:
     return f"{who}: " + ", ".join(parts)
 
 
+def _confirm(data: Mapping[str, Any]) -> str:
+    unsteady = f"; {len(data['unsteady'])} mended ones did not pass again" if data["unsteady"] else ""
+    excused = f"; {len(data['excused'])} that may break do" if data["excused"] else ""
+    return f"{data['ran']} tests ran again{unsteady}{excused}"
+
+
 def _rank(data: Mapping[str, Any]) -> str:
     if data["chosen"] is None:
         return "no candidate is left"
@@ -142,6 +151,7 @@ _SAID: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "mutate": _mutate,
     "candidate": _candidate,
     "validate": _validate,
+    "confirm": _confirm,
     "rank": _rank,
     "ended": lambda data: f"{data['phase']} ended by {data['status']} ({in_words(str(data['reason']))})",
 }
@@ -240,7 +250,7 @@ def markdown(found: Mapping[str, Any]) -> str:
 def verdict(found: Mapping[str, Any]) -> str:
     """How it ended, in one sentence."""
     if found["status"] == "ok":
-        return "A patch was found, and it passes the tests."
+        return f"A patch was found, and it passes the tests{_reservations(found)}."
     # The class name of an error is for programs.
     reason = in_words(re.sub(r"^[A-Z]\w+: ", "", found["stop_reason"]))
     if found["status"] == "budget":
@@ -249,6 +259,15 @@ def verdict(found: Mapping[str, Any]) -> str:
     if found["status"] == "error" or (found.get("ended") and found["ended"][0] == "error"):
         return f"It ended early ({reason})" + ("; the patch is the best so far." if found["patch"] else ".")
     return f"A patch was found, but {reason}." if found["patch"] else f"No patch was found: {why_none(found)}."
+
+
+def _reservations(found: Mapping[str, Any]) -> str:
+    """What `passes the tests` does not say."""
+    targets = len((found.get("tests") or {}).get("targets") or ())
+    mended = next((each["fixed"] for each in found.get("candidates") or () if each["id"] == found["chosen"]), targets)
+    return (f"; of {targets} that failed before it mends {mended}" if mended < targets else "") + (
+        "; those that the model said a right fix breaks fail" if "excused_failures" in found.get("flags", []) else ""
+    )
 
 
 def why_none(found: Mapping[str, Any]) -> str:

@@ -48,6 +48,7 @@ class Everything:
     """Retrieval that finds all."""
 
     name = "everything"
+    mends_all = False
 
     async def rank(self, job: Job, paths: Sequence[str], query: str, top_chunks: int = 100) -> list[str]:
         return list(paths)

@@ -28,14 +28,13 @@ from clew.sandbox.wheels import Python, checked_requirement, python_of
 from .declared import INSTALLED, Declared, declared
 from .listed import canonical
 from .repository import Workspace
-from .suites import LIMITS, Discovery, Suite, discover, startable
+from .suites import LIMITS, NO_TESTS, Discovery, Suite, discover, startable
 
 Kind = Literal["auto", "docker", "process"]
 # Stands among requirements for what the repository declares, as for pip; `.[docs]` names extras or groups.
 DECLARED = "."
 POOL = min(4, os.cpu_count() or 1)
 _OWN = re.compile(r"\.(?:\[([A-Za-z0-9._, -]+)\])?")
-_TEST_FILE = re.compile(r"(?:^|/)(?:test_[^/]*|[^/]*_test|tests?)\.py$")
 _OTHERS = {
     "package.json": ("npx jest --ci --reporters=jest-junit", "junit.xml"),
     "go.mod": ("gotestsum --junitfile report.xml", "report.xml"),
@@ -81,7 +80,7 @@ async def prepare(
         sandbox_kind: `auto` is Docker where an Engine answers.
         image: an image of the user's own, to which nothing is added unless `requirements` say so; None is the default
             image.
-        command: the tests' command; None is pytest where there are tests in Python.
+        command: the tests' command; None is pytest where there are files in Python.
         setup: commands to run inside, without a network, before each run of tests.
         requirements: by PEP 508; `.` among them stands for what the repository declares, `.[extra]` for that with these
             extras or groups. None is `["."]`, but nothing for an image of the user's own.
@@ -108,16 +107,19 @@ async def prepare(
         kind = "docker" if await asyncio.to_thread(answers) else "process"
     maker = _Maker(kind, image or DEFAULT_IMAGE, limits, size, cache or home())
     if suite.kind != "pytest" and not extra and not own:
-        return await _checked(maker.prepared(None, suite, []), workspace, None)
+        return await _checked(maker.prepared(None, suite, []), workspace, None, False)
     python = await maker.python()
     bare = suite.kind == "pytest" and "pytest" not in python.packages
     needs = [*says.needs, *says.tests, *(["pytest"] if bare else [])] if own else []
     notes = list(says.notes) if own else []
     if bare and not own and "pytest" not in map(_name, extra):
-        raise ConfigError(f"{maker.called} has no pytest: add --requirement pytest, or say with --test-cmd how to test")
+        raise ConfigError(
+            f"{maker.called} has no pytest: add --requirement pytest, or say with --test-cmd how to test"
+            + _example(workspace)
+        )
     chosen, failure = await asyncio.to_thread(_chosen, needs, extra, python, maker.cache, notes)
     made = await asyncio.to_thread(maker.prepared, chosen, suite, notes, python)
-    return await _checked(made, workspace, failure)
+    return await _checked(made, workspace, failure, command is None)
 
 
 def reopened(lock: Mapping[str, Any], *, size: int = POOL, cache: Path | None = None) -> tuple[Box, Suite]:
@@ -179,14 +181,22 @@ def _suite(
     more = {"limits": limits, "python_path": folders, "files": says.files}
     if command is not None:
         return Suite.of(command, reports, setup, **more)
-    if any(_TEST_FILE.search(path) for path in workspace.paths()):
-        return Suite.of("python3 -m pytest", (), setup, **more)
-    found = next((name for name in _OTHERS if name in workspace.entries), None)
-    example = f" (for {found}: --test-cmd {_OTHERS[found][0]!r} --report-glob {_OTHERS[found][1]!r})" if found else ""
-    raise ConfigError(
+    if not any(path.endswith(".py") for path in workspace.paths()):
+        raise _untested(workspace)
+    return Suite.of("python3 -m pytest", (), setup, **more)
+
+
+def _untested(workspace: Workspace) -> ConfigError:
+    return ConfigError(
         "no tests in Python are found here, and how to run others is not guessed: say it with --test-cmd, and give with"
-        f" --image an image that has what they need{example}; or take a patch that no test has tried, with --no-tests"
+        f" --image an image that has what they need{_example(workspace)}; or take a patch that no test has tried, with"
+        " --no-tests"
     )
+
+
+def _example(workspace: Workspace) -> str:
+    found = next((name for name in _OTHERS if name in workspace.entries), None)
+    return f" (for {found}: --test-cmd {_OTHERS[found][0]!r} --report-glob {_OTHERS[found][1]!r})" if found else ""
 
 
 def _name(requirement: str) -> str:
@@ -216,23 +226,30 @@ def _chosen(
     return None, failure
 
 
-async def _checked(made: Prepared, workspace: Workspace, failure: WheelsMissing | None) -> Prepared:
-    """`made`, after a look at whether its tests can run. A setup or a command that somebody gave is tried first."""
+async def _checked(made: Prepared, workspace: Workspace, failure: WheelsMissing | None, guessed: bool) -> Prepared:
+    """`made`, after a look at whether its tests can run. A setup or a command that somebody gave is tried first;
+    `guessed` is one that nobody gave."""
     try:
         if made.suite.setup or made.suite.command != Suite.command:
             why = await startable(made.sandbox, made.suite, workspace)
             if why:
                 raise ConfigError(f"the tests cannot run: {why}. Look at --test-cmd, --setup and --image")
-        return await _found(made, workspace, failure) if made.suite.kind == "pytest" else made
+        return await _found(made, workspace, failure, guessed) if made.suite.kind == "pytest" else made
     except BaseException:
         await made.sandbox.close()
         raise
 
 
-async def _found(made: Prepared, workspace: Workspace, failure: WheelsMissing | None) -> Prepared:
+async def _found(made: Prepared, workspace: Workspace, failure: WheelsMissing | None, guessed: bool) -> Prepared:
     """`made`, with notes of what tests are found, and with warnings as such where they kept files from being read."""
     suite, notes = made.suite, list(made.notes)
     found = await discover(made.sandbox, suite, workspace)
+    if "No module named 'clew_watch'" in found.why:
+        raise ConfigError(
+            f"the tests cannot run: {' '.join(suite.command)!r} starts pytest without the PYTHONPATH that it is given,"
+            " so it does not find Clew's plugin: leave PYTHONPATH, -E, -I and -i out of --test-cmd; the folders src and"
+            " lib are on the path anyway"
+        )
     if any("Warning" in why for why in (*found.broken.values(), found.why)):
         milder = replace(suite, command=(*suite.command, *_WARNINGS))
         again = await discover(made.sandbox, milder, workspace)
@@ -243,6 +260,8 @@ async def _found(made: Prepared, workspace: Workspace, failure: WheelsMissing | 
         raise WheelsMissing(
             f"no tests are found ({_last(found.why)}), and packages are missing: {failure}", failure.packages
         )
+    if guessed and found.why == NO_TESTS and not found.broken:
+        raise _untested(workspace)
     notes += _told(found)
     return replace(made, suite=suite, notes=tuple(notes), lock={**made.lock, "suite": suite.to_json()})
 

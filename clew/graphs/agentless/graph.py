@@ -138,8 +138,16 @@ class _Agentless:
         return decided(candidates, state["pending"], reproduction=bool(state["reproduction"]), targets=targets)
 
     async def _rank(self, state: State) -> State:
-        candidates = _candidates(state)
-        ranking = rank(candidates)
+        """The choice, made again where a test that it mends does not pass a second time."""
+        confirmed: set[str] = set()
+        while True:
+            candidates = _candidates(state)
+            ranking = rank(candidates)
+            chosen = next((each for each in candidates if each.id == ranking.chosen), None)
+            if chosen is None or chosen.key in confirmed:
+                break
+            confirmed.add(chosen.key)
+            state = await self.validation.confirm(state, chosen)
         named = {
             "chosen": ranking.chosen,
             "reasons": dict(ranking.reasons),
@@ -180,13 +188,14 @@ class _Agentless:
     def _doubts(self, state: State, chosen: Candidate) -> list[str]:
         targets = len(self.job.targets_of(Tests.model_validate(state["base"])))
         reproduced = chosen.reproduction == "passed"
-        enough = targets if self.job.targets else min(targets, 0 if reproduced else 1)
+        every = self.job.targets or self.proposer.mends_all
+        enough = targets if every else min(targets, 0 if reproduced else 1)
         failures = chosen.regression is not None and chosen.regression.lost
         found = {
             "regression_failures": bool(failures),
             "targets_failing": chosen.fixed < enough and chosen.regression is not None,
             "repro_ignored": chosen.reproduction is not None and not reproduced,
-            "untested": chosen.regression is None and not reproduced,
+            "untested": chosen.regression is None,
         }
         return [name for name, holds in found.items() if holds]
 

@@ -24,7 +24,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Protocol
 
 from clew.graphs.base import Phase, State
@@ -102,6 +102,14 @@ class Job:
         """Reads the structure, which may take seconds, outside of the event loop."""
         await asyncio.to_thread(lambda: self.structure)
 
+    def judging(self, tests: Tests) -> Callable[[str], bool]:
+        """The rule for files that judge a patch, and so are those of the base: test files by their names, and those in
+        which the runner found tests. A doctest stands in the file that it is about, which may change."""
+        found = {
+            test.partition("::")[0] for test in (*tests.passing, *tests.failing, *tests.flaky) if not _doctest(test)
+        }
+        return lambda path: path in found or self.leave_out(path)
+
     def targets_of(self, tests: Tests) -> tuple[str, ...]:
         """The failing tests that a patch should make pass."""
         return tuple(filter(self.is_target, tests.failing))
@@ -114,10 +122,19 @@ class Job:
         )
 
 
+def _doctest(test: str) -> bool:
+    """Whether an id is that of a doctest, which is called after its module: `a/b.py::a.b.f`, `b.py::b`."""
+    path, _, rest = test.partition("::")
+    name = rest.partition("[")[0]
+    return "." in name or name == PurePosixPath(path).stem
+
+
 class Proposer(Protocol):
-    """Who makes patches."""
+    """Who makes patches. `mends_all`: a patch of its should make all tests pass that fail at the base, since they are
+    all that it is told of the issue, and not only some."""
 
     name: str
+    mends_all: bool
 
     def phases(self, job: Job) -> Mapping[str, Phase]:
         """The phases by name. The first one is where the graph goes after `TESTS`. Every phase sets

@@ -57,6 +57,7 @@ class MutationProposer:
     """
 
     name = "mutate"
+    mends_all = True
 
     def __init__(
         self,
@@ -109,7 +110,8 @@ class MutationProposer:
         passing = nearest(tests.passing, targets, self.passing)
         suite = replace(job.suite, test_seconds=seconds)
         report, coverage = await run_covered(job.sandbox, suite, job.workspace, [*targets, *passing])
-        known = {path for path in job.texts if path.endswith(".py") and not job.leave_out(path)}
+        judges = job.judging(tests)
+        known = {path for path in job.texts if path.endswith(".py") and not judges(path)}
         ranked = {line: score for line, score in blame(coverage, targets, passing).items() if line[0] in known}
         source = "coverage"
         if not ranked:

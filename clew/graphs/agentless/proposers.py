@@ -58,6 +58,7 @@ class ModelProposer:
     """
 
     name = "model"
+    mends_all = False
 
     def __init__(
         self,

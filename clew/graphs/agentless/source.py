@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,16 @@ class Source:
             "--show-object-format",
             "--is-bare-repository",
         )
-        lines = _asked(repo, *asked).split("\n")
+        try:
+            lines = _asked(repo, *asked).split("\n")
+        except RepositoryError as error:
+            # Where there is a `.git`, what git says about it is the reason.
+            if "not a git repository (or any" not in str(error) or any(map(_has_git, (repo, *repo.absolute().parents))):
+                raise
+            raise RepositoryError(
+                f"{str(repo.absolute())!r} is not a git repository, nor in one: give the folder of one, or make it one"
+                " with `git init` and commit its files"
+            ) from None
         if len(lines) != len(asked) - 2:
             raise RepositoryError(f"{str(repo)!r} has a line break in its path: move the repository")
         git_dir, objects, index, form, bare = lines
@@ -134,6 +144,10 @@ class Source:
 
     def _ask(self, *arguments: str) -> str:
         return git(*arguments, cwd=self.git_dir, environment={"GIT_DIR": str(self.git_dir)}).decode().strip()
+
+
+def _has_git(folder: Path) -> bool:
+    return os.path.lexists(folder / ".git")
 
 
 def _asked(folder: Path, *words: str) -> str:

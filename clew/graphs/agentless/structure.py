@@ -1,9 +1,9 @@
 """STRUCTURE, the first stage: the definitions of every source file of a workspace, and their skeletons.
 
 As in the released code, test files are left out, there every file and folder whose name begins with "test"; here the
-rule can be given, and its default knows the names of other languages' tests too (so a package called `testing` is out
-in both; see `is_test`). Differs: eight languages instead of Python; files without definitions stay, as does a file with
-syntax errors.
+rule can be given, and its default knows the names of other languages' tests too, and that `testing.py` is a source (but
+a package called `testing` is out in both; see `is_test`). Differs: eight languages instead of Python; files without
+definitions stay, as does a file with syntax errors.
 
 Outlines and skeletons depend on a file's bytes and suffix alone, so they are kept in an SQLite file by git's blob id:
 another commit or another issue of the same repository reads only what changed.
@@ -33,16 +33,24 @@ from .types import Outline
 MAX_SOURCE = 512 << 10
 _VERSION = 1
 _BATCH = 100
+# "test" as a word of its own at the beginning of a name, or at its end: `testing.py` and `tester.py` are sources.
 _TEST = re.compile(
-    r"(?:^|/)(?:test[^/]*|__tests__|conftest\.py)(?:/|$)|(?:_test|_tests|_spec|[.-]test|[.-]spec)\.[A-Za-z]+$"
-    r"|(?:(?:^|/)Test[A-Z][^/]*|[a-z0-9](?:Test|Tests|TestCase|IT))\.java$"
+    r"""(?:^|/)(?:
+        tests?(?![a-z]) | Tests?/ | testing[/_-] | test(?:data|utils?|lib|helpers?|suites?|cases?|fixtures?)(?![a-z])
+        | [^/]*[._-]tests?/ | [^/]*[a-z0-9]Tests?/ | unittests/ | __(?:tests|mocks|snapshots)__(?:/|$) | conftest\.py$
+        | Test[A-Z][^/]*\.(?:java|cc|cpp|cxx)$
+    )
+    | [._-](?:unit)?tests?(?:\.[A-Za-z]+)+$ | [a-z0-9]Tests?\.(?:java|cc|cpp|cxx)$ | [a-z0-9](?:TestCase|IT)\.java$
+    | (?:^specs?/.*|[._-]spec)\.[cm]?[jt]sx?(?:\.snap)?$""",
+    re.VERBOSE,
 )
 Key = tuple[str, str]
 
 
 def is_test(path: str) -> bool:
-    """The default rule for test files: a file or folder whose name begins with `test`, or is named as tests of other
-    languages and runners are (`a_test.go`, `a.spec.ts`, `__tests__/`, `FooTest.java`, `conftest.py`)."""
+    """The default rule for test files: a file or folder whose name begins or ends with the word `test`, or is named as
+    tests of eight languages and what helps them are (`unit-tests/`, `testing/`, `testdata/`, `__tests__/`, `a_test.go`,
+    `a.spec.ts`, `FooTest.java`, `conftest.py`)."""
     return _TEST.search(path) is not None
 
 

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cache, lru_cache, partial
 from hashlib import sha256
 from importlib import resources
+from itertools import dropwhile
 from pathlib import PurePosixPath
 from posixpath import normpath
 from typing import Any, Literal
@@ -36,6 +37,7 @@ from .types import TestReport
 Kind = Literal["pytest", "junit", "exit_code"]
 LIMITS = Limits(seconds=1200, memory=2048 * MiB, processes=256, disk=512 * MiB)
 ALL = "all tests"
+NO_TESTS = "pytest finds no tests"
 # Files that decide how tests are found and judged, beside the tests themselves. What an installation says about itself
 # names plugins that pytest loads unasked.
 _DECIDES = re.compile(
@@ -44,6 +46,10 @@ _DECIDES = re.compile(
     re.IGNORECASE,
 )
 _SHELLS = ("sh", "bash", "dash", "ksh", "zsh")
+_RUNS = re.compile(rf"{'|'.join(_SHELLS)}|(?:python|pypy|node|deno|bun|ruby|perl|php)[\d.]*")
+# What only a shell understands, as words of their own.
+_FOR_SHELLS = re.compile(r"&&?|\|[|&]?|\S*;|[0-9&]?(?:>[>|]?|<{1,3})(?:&?[\w./-]+)?")
+_SETTING = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
 # What a command runs stands in a file that it does not name.
 _DEFINED_IN = {
     "make": r"(?:GNU)?[Mm]akefile", "just": r"\.?[Jj]ustfile", "rake": r"[Rr]akefile(?:\.rb)?", "nox": r"noxfile\.py",
@@ -88,8 +94,8 @@ class Suite:
     test_seconds: float = 60.0
 
     def __post_init__(self) -> None:
-        if not self.command:
-            raise ConfigError("a suite without a command runs no test: give its words")
+        if not all((self.command, *self.setup)):
+            raise ConfigError("a suite needs a command, and its setup none that is empty: give the words")
         if (self.kind == "junit") != bool(self.reports):
             raise ConfigError(
                 f"kind={self.kind!r}, reports={self.reports!r}: 'junit', and no other kind, needs patterns"
@@ -101,25 +107,25 @@ class Suite:
     def of(cls, command: str, reports: Sequence[str] = (), setup: Sequence[str] = (), **more: Any) -> Suite:
         """From what a person writes in one line, split as by a shell, without one: `pytest -q tests`,
         `mvn test` with `reports=["**/surefire-reports/*.xml"]`. Without `reports`, a command that names pytest is
-        pytest's, any other is known by its exit code. Raises `ConfigError`."""
-        try:
-            words = tuple(shlex.split(command))
-            before = tuple(tuple(shlex.split(line)) for line in setup)
-            "".join((command, *setup)).encode()
-        except ValueError as error:
-            raise ConfigError(f"{command!r} is no command: {error}") from None
-        if any("\0" in line for line in (command, *setup)):
-            raise ConfigError(f"{command!r} holds a NUL character, as no command can")
-        pytests = any(PurePosixPath(word).name in ("pytest", "py.test") for word in words)
+        pytest's, any other is known by its exit code. A PYTHONPATH that `env` sets goes before the other folders.
+        Raises `ConfigError`, also for what only a shell understands."""
+        words, *before = (_words(line) for line in (command, *setup))
+        program = _after_env(words)
+        paths = [word for word in words[: len(words) - len(program)] if word.startswith("PYTHONPATH=")]
+        if paths:
+            more["python_path"] = (*paths[-1][11:].split(":"), *more.get("python_path", cls.python_path))
+            words = tuple(word for word in words if word not in paths)
+        shell = PurePosixPath(program[0]).name in _SHELLS if program else False
+        pytests = not shell and any(PurePosixPath(word).name in ("pytest", "py.test") for word in words)
         kind: Kind = "junit" if reports else "pytest" if pytests else "exit_code"
-        return cls(words, kind, tuple(reports), before, **more)
+        return cls(words, kind, tuple(reports), tuple(before), **more)
 
     def decides(self, path: str) -> bool:
-        """Whether a file of the repository is what its commands run: a program, a shell script, or the file in which a
-        command such as `make` finds what to do. Pytest's own files are known whatever the suite is."""
-        for program, *rest in (self.command, *self.setup):
+        """Whether a file of the repository is what its commands run: a program, a script, or the file in which one such
+        as `make` finds what to do. Pytest's own files are known whatever the suite is."""
+        for program, *rest in map(_after_env, (self.command, *self.setup)):
             name = PurePosixPath(program).name
-            script = next((word for word in rest if not word.startswith("-")), "") if name in _SHELLS else program
+            script = next((word for word in rest if not word.startswith("-")), "") if _RUNS.fullmatch(name) else program
             defined = _DEFINED_IN.get(name)
             if path == normpath(script) or (defined and re.fullmatch(defined, PurePosixPath(path).name)):
                 return True
@@ -134,6 +140,32 @@ class Suite:
         words = {name: tuple(data[name]) for name in ("command", "reports", "python_path")}
         setup = tuple(map(tuple, data["setup"]))
         return cls(**{**data, **words, "setup": setup, "limits": Limits(**data["limits"])})
+
+
+def _words(line: str) -> tuple[str, ...]:
+    """The words of a command. Raises `ConfigError` for one that only a shell would understand."""
+    try:
+        words = tuple(shlex.split(line))
+        line.encode()
+    except ValueError as error:
+        raise ConfigError(f"{line!r} is no command: {error}") from None
+    if "\0" in line:
+        raise ConfigError(f"{line!r} holds a NUL character, as no command can")
+    setting = bool(words) and _SETTING.fullmatch(words[0])
+    first = words[:1] if setting or words[:1] in (("cd",), ("export",), ("source",)) else ()
+    for word in (*first, *filter(_FOR_SHELLS.fullmatch, words)):
+        if word in first or not any(quoted in line for quoted in (f"'{word}'", f'"{word}"', f"\\{word}")):
+            better = (f"env {line}, or " if setting else "") + shlex.join(("sh", "-c", line))
+            raise ConfigError(f"{word!r} in {line!r} is for a shell, and none is started: give {better}")
+    return words
+
+
+def _after_env(words: Sequence[str]) -> Sequence[str]:
+    """A command without the `env` before it and what that sets; as it is where `env` is given options."""
+    if PurePosixPath(words[0] if words else "").name != "env":
+        return words
+    rest = tuple(dropwhile(_SETTING.fullmatch, words[1:]))
+    return words if not rest or rest[0].startswith("-") else rest
 
 
 @dataclass(frozen=True)
@@ -174,7 +206,7 @@ async def discover(sandbox: Sandbox, suite: Suite, workspace: Workspace) -> Disc
     if not found.sealed:
         said = (execution.stderr.strip() or execution.stdout.strip())[-500:]
         return Discovery((), found.broken, f"pytest did not come to its end (exit code {found.exit}): {said}")
-    return Discovery(found.tests, found.broken, "" if found.tests else "pytest finds no tests", found.dropped)
+    return Discovery(found.tests, found.broken, "" if found.tests else NO_TESTS, found.dropped)
 
 
 async def startable(sandbox: Sandbox, suite: Suite, workspace: Workspace) -> str:

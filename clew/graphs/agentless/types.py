@@ -188,7 +188,8 @@ class Trial(_Noun):
     better in those that did, and the rest was spared. `fixed` names target tests that pass now, `broken` regression
     tests that do not, `late` those that failed and passed when they ran again; `messages` holds the end of what some of
     the failing ones said. `guarded` are files that were tested as they are at the base, since they decide over tests;
-    `refused` tells why the change is no candidate.
+    `refused` tells why the change is no candidate. Of the chosen change, when its tests ran once more: `unsteady` are
+    targets that passed and did not pass again, `excused` tests that fail and were left out of the judgement.
     """
 
     counts: TestCounts | None = None
@@ -201,3 +202,5 @@ class Trial(_Noun):
     why: str = ""
     guarded: tuple[str, ...] = ()
     refused: str = ""
+    unsteady: tuple[str, ...] = ()
+    excused: tuple[str, ...] = ()

@@ -30,6 +30,9 @@ FLAKY_TESTS = "flaky_tests"
 UNKNOWN_TARGETS = "unknown_targets"
 DROPPED_OPTIONS = "dropped_options"
 OWN_TESTS = "it changes nothing but tests"
+EXIT_CODE_ONLY = "exit_code_only"
+EXCUSED = "excused_failures"
+UNCONFIRMED = "unconfirmed"
 LEFT_BEHIND = "another change does better in the tests that ran"
 _LONGEST = 1500
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,16}\b")
@@ -84,6 +87,7 @@ async def look(job: Job, state: State) -> State:
         *([NO_TESTS] if tests.why else []),
         *([FLAKY_TESTS] if tests.flaky else []),
         *([DROPPED_OPTIONS] if tests.dropped else []),
+        *([EXIT_CODE_ONLY] if job.suite is not None and job.suite.kind == "exit_code" and not tests.why else []),
         *([UNKNOWN_TARGETS] if unknown else []),
     )
 
@@ -148,6 +152,58 @@ class Validation:
         ended = next((list(case.ended) for case in cases if case.ended is not None), None)
         return happened({**state, "ended": state["ended"] or ended}, *guards)
 
+    async def confirm(self, state: State, chosen: Candidate) -> State:
+        """Runs on the chosen change once more the tests that it mends, for a test that fails by chance fails twice at
+        the base now and then: one that does not pass again is a flaky one, and mended by nobody. And runs those that it
+        may break, so that people hear which it does. A limit or a failed sandbox leaves it unconfirmed, with a flag."""
+        tests, trial = Tests.model_validate(state["base"]), Trial.model_validate(state["trials"][chosen.key])
+        judging = set(tests.passing if state["regression"] is None else state["regression"])
+        keep, excused = ([test for test in tests.passing if (test in judging) is guards] for guards in (True, False))
+        sandbox, suite = self.job.sandbox, self.job.suite
+        if sandbox is None or suite is None or suite.kind != "pytest" or trial.counts is None:
+            return state
+        try:
+            with scope("confirm", chosen.key[:16]):
+                if not trial.whole:  # it was left behind by one that is not confirmed
+                    workspace = (await asyncio.to_thread(self._guarded, chosen.diff, tests))[0]
+                    fresh = trial.model_copy(update={"counts": TestCounts(), "fixed": (), "broken": (), "late": ()})
+                    case = _Case(chosen.key, fresh, workspace, tuple(keep))
+                    trial = (await _ran(sandbox, suite, case, keep, keep, self.job.targets_of(tests))).trial
+                again = [*trial.fixed, *excused]
+                if not again:
+                    return self._with_trial(state, chosen.key, trial)
+                workspace = (await asyncio.to_thread(self._guarded, chosen.diff, tests))[0]
+                report = await run_suite(sandbox, suite, workspace, again)
+        except (Refused, EffectFailed):
+            return flagged(state, UNCONFIRMED)
+        passed = {result.name for result in report.results if report.complete and result.outcome == "passed"}
+        failing = {result.name for result in report.results if result.outcome in ("failed", "error")}
+        trial = trial.model_copy(
+            update={
+                "unsteady": tuple(test for test in trial.fixed if test not in passed),
+                "excused": tuple(test for test in excused if test in failing)[:MOST_NAMES],
+            }
+        )
+        told("confirm", key=chosen.key, ran=len(again), unsteady=trial.unsteady, excused=trial.excused)
+        state = flagged(state, EXCUSED) if trial.excused else state
+        return self._with_trial(state, chosen.key, trial)
+
+    def _with_trial(self, state: State, key: str, trial: Trial) -> State:
+        flaky, tests = set(trial.unsteady), Tests.model_validate(state["base"])
+        failing = tuple(test for test in tests.failing if test not in flaky)
+        tests = tests.model_copy(update={"failing": failing, "flaky": (*tests.flaky, *trial.unsteady)})
+        trials = {name: Trial.model_validate(each) for name, each in state["trials"].items()} | {key: trial}
+        for name, each in trials.items():
+            steady = tuple(test for test in each.fixed if test not in flaky)
+            trials[name] = each.model_copy(update={"fixed": steady})
+        candidates = [_judged(Candidate.model_validate(each), trials) for each in state["candidates"]]
+        return {
+            **(flagged(state, FLAKY_TESTS) if flaky else state),
+            "base": tests.model_dump(mode="json"),
+            "trials": {name: each.model_dump(mode="json") for name, each in trials.items()},
+            "candidates": [each.model_dump(mode="json") for each in candidates],
+        }
+
     async def _tried(self, fresh: Mapping[str, Candidate], trials: Mapping[str, Trial], state: State) -> list[_Case]:
         """The changes with their trials, in order."""
         tests = Tests.model_validate(state["base"])
@@ -172,10 +228,10 @@ class Validation:
         """The first tests of a change."""
         job = self.job
         try:
-            workspace, paths = await asyncio.to_thread(self._guarded, candidate.diff)
+            workspace, paths = await asyncio.to_thread(self._guarded, candidate.diff, tests)
         except PatchRefused as refusal:
             return _Case(key, Trial(refused=str(refusal)))
-        if workspace.tree == job.workspace.tree and all(map(job.leave_out, paths)):
+        if workspace.tree == job.workspace.tree and all(map(job.judging(tests), paths)):
             return _Case(key, Trial(refused=OWN_TESTS, guarded=paths))
         trial = Trial(guarded=paths, why=tests.why)
         try:
@@ -209,9 +265,9 @@ class Validation:
         found = await discover(sandbox, suite, workspace)
         return tuple(test for test in found.tests if test.partition("::")[0] in files)
 
-    def _guarded(self, diff: str) -> tuple[Workspace, tuple[str, ...]]:
+    def _guarded(self, diff: str, tests: Tests) -> tuple[Workspace, tuple[str, ...]]:
         base = self.job.workspace
-        return guarded(base, base.apply(diff), self.job.leave_out, self.job.suite)
+        return guarded(base, base.apply(diff), self.job.judging(tests), self.job.suite)
 
     def _first(self, workspace: Workspace, keep: tuple[str, ...]) -> tuple[str, ...]:
         """The regression tests that stand near the change."""

@@ -63,6 +63,7 @@ class Given:
     """Hands over changes, a wave at a time, with reproduction tests and a choice of regression tests if there are."""
 
     name = "given"
+    mends_all = False
 
     def __init__(
         self,
@@ -103,6 +104,7 @@ class Asking:
     failed call leaves is handed over."""
 
     name = "asking"
+    mends_all = False
 
     def __init__(self, model: Model, sets: int = 1, samples: int = 1) -> None:
         self.model, self.sets, self.samples = model, sets, samples

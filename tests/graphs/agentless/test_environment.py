@@ -158,6 +158,38 @@ async def test_a_setup_may_bring_the_command(cache: Path, tmp_path: Path) -> Non
         assert (await run_suite(box, made.suite, tree)).counts.passed == 1
 
 
+async def test_pytest_is_asked_which_files_are_tests(cache: Path, tmp_path: Path) -> None:
+    checks = {"pytest.ini": "[pytest]\npython_files = check_*.py\n", "checks/check_a.py": HERE}
+    tree = workspace(tmp_path / "checks", checks)
+    made = await prepare(tree, sandbox_kind="process", limits=LIMITS, size=1, cache=cache)
+    assert (await ran(made, tree)).counts.passed == 1
+    for files in ({"a.py": "A = 1\n"}, {"test_a.py": "A = 1\n"}):
+        tree = workspace(tmp_path / next(iter(files)), {**files, "go.mod": "module x\n"})
+        with pytest.raises(ConfigError, match=r"no tests in Python are found.*--test-cmd.*go\.mod.*--no-tests"):
+            await prepare(tree, sandbox_kind="process", limits=LIMITS, size=1, cache=cache)
+        made = await prepare(
+            tree, sandbox_kind="process", command="python3 -m pytest", limits=LIMITS, size=1, cache=cache
+        )
+        await made.sandbox.close()
+        assert made.notes == ("no tests: pytest finds no tests",)
+    broken = workspace(tmp_path / "broken", {"test_a.py": "import nothing_of_this_name\n"})
+    made = await prepare(broken, sandbox_kind="process", limits=LIMITS, size=1, cache=cache)
+    await made.sandbox.close()
+    assert any("test_a.py" in note for note in made.notes), made.notes
+
+
+async def test_a_path_of_the_commands_own_keeps_the_plugin(index: Path, cache: Path, tmp_path: Path) -> None:
+    wheel(index, "one-module", "1.0")
+    test = "import more, one_module\n\n\n" + HERE
+    tree = workspace(tmp_path, {"a/more.py": "", "test_a.py": test, "requirements.txt": "one-module\n"})
+    for command in ("env A=1 PYTHONPATH=a python3 -m pytest", "env PYTHONPATH=b:a pytest"):
+        made = await prepare(tree, sandbox_kind="process", command=command, limits=LIMITS, size=1, cache=cache)
+        assert (await ran(made, tree)).counts.passed == 1
+    for command in ("python3 -E -m pytest", "env -u A PYTHONPATH=a python3 -m pytest"):
+        with pytest.raises(ConfigError, match="does not find Clew's plugin: leave PYTHONPATH"):
+            await prepare(tree, sandbox_kind="process", command=command, limits=LIMITS, size=1, cache=cache)
+
+
 async def test_how_to_test_is_not_guessed(cache: Path, tmp_path: Path) -> None:
     tree = workspace(tmp_path / "go", {"go.mod": "module x\n", "a.go": ""})
     with pytest.raises(ConfigError, match=r"--test-cmd.*go\.mod"):

@@ -117,8 +117,14 @@ def test_a_name_that_is_no_commit_is_refused(tmp_path: Path, name: str) -> None:
 def test_places_that_are_no_repository_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RepositoryError, match="is no folder"):
         Workspace.make(tmp_path / "nowhere", None, tmp_path / "workspace")
-    with pytest.raises(RepositoryError, match="not a git repository"):
+    with pytest.raises(RepositoryError) as told:
         Workspace.make(tmp_path, None, tmp_path / "workspace")
+    assert str(told.value).startswith(f"{str(tmp_path)!r} is not a git repository, nor in one: give the folder of one")
+    assert "`git init` and commit" in str(told.value)
+    write(tmp_path, {"damaged/.git/HEAD": "", "moved/.git": "gitdir: /nowhere\n"})
+    for name, why in (("damaged", "or any"), ("moved", "/nowhere")):
+        with pytest.raises(RepositoryError, match=f"failed: fatal: not a git repository.*{why}"):
+            Workspace.make(tmp_path / name, None, tmp_path / "workspace")
     with pytest.raises(RepositoryError, match="holds no workspace"):
         Workspace.open(tmp_path)
     git(tmp_path, "init", "-q", "empty")

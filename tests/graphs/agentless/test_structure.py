@@ -66,7 +66,11 @@ def test_the_rule_for_tests_can_be_given(tmp_path: Path) -> None:
     [
         "test.py", "tests/a.py", "a/test_x.py", "a/testing/b.py", "conftest.py", "x/conftest.py", "a_test.go",
         "a/b.test.ts", "a/b-spec.js", "__tests__/a.js", "TestFoo.java", "FooTest.java", "FooTests.java", "FooIT.java",
-        "x_spec.js", "a_tests.rs",
+        "x_spec.js", "a_tests.rs", "unit_tests/values.py", "functional_tests/data.py", "integration-tests/x.js",
+        "pkg/_tests/a.py", "tests_of_shop/a.py", "test1.py", "testShop.py", "src/testFixtures/java/A.java",
+        "src/integrationTest/java/A.java", "Tests/helper.py", "unittests/a.cpp", "ShopTest.cpp", "TestShop.cc",
+        "a_unittest.cc", "a/testdata/x.go", "testutil/a.go", "testing_utils.py", "a.tests.tsx", "a.test.js.snap",
+        "src/__mocks__/a.js", "spec/helpers/a.js", "src/tests.rs",
     ],
 )  # fmt: skip
 def test_names_of_tests(path: str) -> None:
@@ -89,6 +93,17 @@ def test_names_of_tests(path: str) -> None:
         "Contest.java",
         "spec/a.py",
         "TestBed.py",
+        "src/shop/testing.py",
+        "src/tester.py",
+        "src/testimonials/a.py",
+        "app/testament.py",
+        "testclient.py",
+        "Testing.java",
+        "contests/a.py",
+        "attests.rs",
+        "unittest/case.py",
+        "type_spec.py",
+        "src/spec/a.ts",
     ],
 )
 def test_names_that_are_no_tests(path: str) -> None:

@@ -325,3 +325,50 @@ def test_suites_say_what_is_wrong_with_them() -> None:
             with pytest.raises(ConfigError, match="command"):
                 Suite.of(words, setup=setup)
     assert Suite.of("python -m pytest -q").kind == "pytest" and Suite.of("make test").kind == "exit_code"
+    with pytest.raises(ConfigError, match="empty"):
+        Suite.of("pytest", setup=[""])
+
+
+def test_what_only_a_shell_understands_is_refused() -> None:
+    for line, word in [
+        ("pytest tests && echo done", "'&&'"),
+        ("make || true", "'||'"),
+        ("pytest | tee log", "'|'"),
+        ("make ; pytest", "';'"),
+        ("make; pytest", "'make;'"),
+        ("echo x > made.txt", "'>'"),
+        ("echo x >> made.txt", "'>>'"),
+        ("cat >made.txt", "'>made.txt'"),
+        ("cat < made.txt", "'<'"),
+        ("pytest 2>&1", "'2>&1'"),
+        ("server &", "'&'"),
+        ("cd tests", "'cd'"),
+        ("A=1 pytest", "'A=1'"),
+    ]:
+        for command, setup in ((line, []), ("pytest", [line])):
+            with pytest.raises(ConfigError) as told:
+                Suite.of(command, setup=setup)
+            assert str(told.value).startswith(f"{word} in '{line}'") and f"sh -c '{line}'" in str(told.value), (
+                told.value
+            )
+    assert "give env A=1 pytest, or" in str(told.value)
+    for line, words in [
+        ("pytest -k 'a | b'", ("pytest", "-k", "a | b")),
+        ("pytest -k 'a and b' x;y a=b", ("pytest", "-k", "a and b", "x;y", "a=b")),
+        ("pytest 'test_a.py::test_a[<lambda>]'", ("pytest", "test_a.py::test_a[<lambda>]")),
+        ("grep '>' a", ("grep", ">", "a")),
+        (r"find . -exec cat {} \;", ("find", ".", "-exec", "cat", "{}", ";")),
+        ("sh -c 'cd a && b > c'", ("sh", "-c", "cd a && b > c")),
+    ]:
+        made = Suite.of(line, setup=[line])
+        assert made.command == made.setup[0] == words
+
+
+def test_a_command_is_known_by_what_stands_behind_env_and_in_a_shell() -> None:
+    assert Suite.of("python3.11 -B tools/check.py src").decides("tools/check.py")
+    assert not Suite.of("python3 -m pytest").decides("src/pytest.py")
+    assert Suite.of("env A=1 ./run.py").decides("run.py") and not Suite.of("env A=1 true").decides("run.py")
+    made = Suite.of("env A=1 PYTHONPATH=a:b python3 -m pytest", python_path=("src",))
+    assert (made.command, made.python_path) == (("env", "A=1", "python3", "-m", "pytest"), ("a", "b", "src"))
+    assert made.kind == "pytest"
+    assert {Suite.of(line).kind for line in ("sh -c pytest", "env A=1 sh -c 'cd x && /bin/pytest'")} == {"exit_code"}
