@@ -62,7 +62,7 @@ def test_what_repairs_nothing_is_not_resolved(clew: Clew, here: Path, repo: Path
     [
         (["make", "--repo", "shop", "--out", "docs"], "no place for a file"),
         (["make", "--repo", "shop", "--out", "b.jsonl", "--kinds", "known,odd"], "'odd' is unknown"),
-        (["make", "--repo", "docs", "--out", "b.jsonl"], "rev-parse"),
+        (["make", "--repo", "docs", "--out", "b.jsonl"], "is not a git repository"),
         (["make", "--repo", "shop", "--out", "b.jsonl", "--test-cmd", "python3 check.py", *HERE], "only pytest"),
         (["make", "--repo", "shop", "--out", "b.jsonl", "--sandbox", "podman"], "sandbox='podman' is unknown"),
         (["make", "--repo", "shop", "--out", "b.jsonl", "--requirement", "none.txt"], "'none.txt' is no file"),

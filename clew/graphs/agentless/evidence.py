@@ -8,6 +8,7 @@ all they can do is to name something that is there. Work is bounded: `MOST` char
 
 from __future__ import annotations
 
+import builtins
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -33,7 +34,9 @@ MOST_CLUES = 400
 # A name that more definitions have says too little about where the issue belongs.
 _MOST_DEFINITIONS = 5
 _MOST_MESSAGES, _MESSAGE = 5, 1_500
-_WEIGHTS: Mapping[str, float] = {"inner frame": 5, "frame": 3, "path": 3, "module": 2, "symbol": 2, "word": 1}
+_WEIGHTS: Mapping[str, float] = {
+    "inner frame": 5, "frame": 3, "path": 3, "module": 2, "symbol": 2, "named": 1.5, "word": 1
+}  # fmt: skip
 _SYMBOLS_COUNT = 4.0
 # A quoted name that one file has; a frame, a path and a module are more.
 _SURE = _WEIGHTS["symbol"]
@@ -183,6 +186,14 @@ _ELSEWHERE = re.compile(
 _GAP = 600
 _BACKQUOTED = re.compile(r"`([^`\n]{2,200})`")
 _CHAIN = re.compile(rf"{_NAME}(?:(?:\.|::|#|->){_NAME}){{0,9}}")
+# A word between quotes, as one writes of a name: what is quoted in code and by errors is mostly data.
+_QUOTED_WORD = re.compile(rf"(?:^|[^\W\d_],? )[\"'“‘]({_NAME})[\"'”’](?=[\s.,;!?)]|$)", re.MULTILINE)
+_CODE = re.compile(
+    r"```.*?(?:```|\Z)|^(?: {4}|\t|>|E {2}|[\w.]{0,99}(?:Error|Exception|Warning)\b)[^\n]*", re.MULTILINE | re.DOTALL
+)
+_DEFINED = re.compile(rf"\b(?:def|class|function|func|fn)\s+({_NAME})")
+_IMPORTED = re.compile(r"\bfrom\s+(\w+)(?:\.\w+)*\s+import\s+\(?([^\n)]{1,400})")
+_QUOTES, _BEFORE_MEMBERS = frozenset("\"'“”‘’"), frozenset(".>:#")
 _JOINT = re.compile(r"::|->|[.#]")
 _OWN = frozenset({"self", "this", "cls", "super", "crate", "Self"})
 _TELLING = re.compile(r"[a-z0-9][A-Z]|[A-Za-z0-9]_[A-Za-z0-9]|[A-Z][a-z]+[A-Z]|\.|::|#|->")
@@ -264,9 +275,22 @@ class _Finder:
         chains: dict[str, float] = {}
         for span in _BACKQUOTED.finditer(text):
             chains.update(dict.fromkeys(_CHAIN.findall(span[1]), _WEIGHTS["symbol"]))
+        for word in _QUOTED_WORD.findall(_CODE.sub(_blank, text)):
+            # Members and variables are called like all that the world is about.
+            if [symbol.kind in ("function", "class") for _, symbol in self._symbols.get(word, ())] == [True]:
+                chains[word] = _WEIGHTS["symbol"]
+        own = set(_DEFINED.findall(text))
+        for module, names in _IMPORTED.findall(text):
+            own |= set(re.findall(_NAME, names)) if module not in self._modules else set()
         for chain in _CHAIN.finditer(text):
-            if _TELLING.search(chain[0]) or text[chain.end() : chain.end() + 1] == "(":
-                chains.setdefault(chain[0], _WEIGHTS["word"])
+            said, before, after = chain[0], text[chain.start() - 1 : chain.start()], text[chain.end() : chain.end() + 3]
+            telling, called = _TELLING.search(said), after[:1] == "("
+            # What is called on something without a name, or what comes from the text or elsewhere, is another one.
+            named = called and after != "(s)" and before not in _BEFORE_MEMBERS and own.isdisjoint(_JOINT.split(said))
+            if named or (telling and before in _QUOTES and after[:1] in _QUOTES):
+                chains[said] = max(chains.get(said, 0.0), _WEIGHTS["named"])
+            elif telling or called:
+                chains.setdefault(said, _WEIGHTS["word"])
         for said, weight in chains.items():
             yield from self._named(said, weight)
 
@@ -295,6 +319,10 @@ class _Finder:
         found = self._symbols.get(parts[-1], [])
         tail = f".{'.'.join(parts[-2:])}"
         qualified = [(path, symbol) for path, symbol in found if f".{symbol.qualname}".endswith(tail)]
+        if weight == _WEIGHTS["named"]:
+            # Without backquotes it is no more than a word unless one file has it, and no language's library.
+            one = len({path for path, _ in (qualified if len(parts) > 1 else found)}) == 1
+            weight = _WEIGHTS["symbol" if one and not hasattr(builtins, said) else "word"]
         if len(parts) > 1 and not qualified:
             weight = weight / 2  # A member of something that is not known by this name.
         places = (qualified if len(parts) > 1 else []) or found

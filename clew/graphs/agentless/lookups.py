@@ -5,17 +5,20 @@
 A workspace holds no history and a sandbox no network (`repository`, `clew.sandbox`), but a run may have had a web
 search, tools of the user's, a memory of earlier runs, or an environment in which a later release is installed. A
 finding is a place to look at, with the number of its event, and no proof; no finding is no proof either, for a model
-may know a fix by heart.
+may know a fix by heart. A reproduction script is read as a part of the request of the program that ran it first: what
+it tries counts, though a sandbox may have kept it from it.
 """
 
 from __future__ import annotations
 
+import ast
 import html
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from clew.graphs.agentless.scripts import REPRODUCED, _parsed, script_in, script_key
 from clew.journal import Event, Journal
 
 Rule = Literal["command", "address", "version", "mark", "gold"]
@@ -35,6 +38,8 @@ _INSTALL = (
 )
 _SHA = re.compile(r"[0-9a-f]{12,64}")
 _NUMBERS = re.compile(r"\d+(?:\.\d+)+")
+# The effect that runs a script at the base, where each that says something is run.
+_SCRIPT_RUN = re.compile(r"(?:^|/)script:([0-9a-f]{32})$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,7 @@ class _Moment(NamedTuple):
 
 def _moments(journal: Journal, run: str) -> list[_Moment]:
     moments = []
+    scripts: dict[str, str] = {}
     for event in journal.events(run):
         if event.state == "note" and isinstance(event.request, dict) and event.request.get("stage") == "candidate":
             moments.append(_Moment(event.begun, event, "request", list(_texts(event.request)), True))
@@ -121,11 +127,32 @@ def _moments(journal: Journal, run: str) -> list[_Moment]:
         if event.kind not in _SCANNED or event.state in ("note", "refused"):
             continue
         asked = list(_asked(journal, event))
+        if event.kind == "program" and (ran := _SCRIPT_RUN.search(event.place)):
+            # The request itself holds a digest of it.
+            asked += [scripts[ran[1]]] if ran[1] in scripts else []
         moments.append(_Moment(event.begun, event, "request", asked, False))
         if event.outcome is not None:
-            wrote = event.kind == "model"
-            moments.append(_Moment(event.ended or event.begun, event, "outcome", list(_texts(event.outcome)), wrote))
+            wrote, told = event.kind == "model", list(_texts(event.outcome))
+            if wrote:
+                scripts.update(_scripts(told))
+            moments.append(_Moment(event.ended or event.begun, event, "outcome", told, wrote))
     return sorted(moments, key=lambda moment: moment.tick)
+
+
+def _scripts(replies: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """The reproduction scripts in replies, by their keys, without comments and docstrings: these may tell of the fix,
+    but fetch nothing."""
+    for script in (script_in(reply) for reply in replies if REPRODUCED in reply):
+        if script and (tree := _parsed(script)):
+            try:
+                yield script_key(script), ast.unparse(_Bare().visit(tree))
+            except RecursionError:
+                yield script_key(script), script
+
+
+class _Bare(ast.NodeTransformer):
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
+        return ast.Pass() if isinstance(node.value, ast.Constant) else node
 
 
 def _asked(journal: Journal, event: Event) -> Iterator[str]:

@@ -170,6 +170,29 @@ def test_paths_modules_and_names(text: str, found: list[tuple[str, str]]) -> Non
     assert sorted(places(evidence(text))) == sorted(found)
 
 
+@pytest.mark.parametrize(
+    ("text", "files"),
+    [
+        ("calling parse_price() fails", ["src/shop/util.py"]),
+        ("peek() fails, and Cart.total(1) too", ["web/stack.js", "src/shop/cart.py"]),
+        ("the functions 'parse_price' and \"other\" fail", ["src/shop/util.py", "lib/util.py"]),
+        ("“parse_price” of 'Box.area'", ["src/shop/util.py", "native/geo.cpp"]),
+        ("'peek' is wrong", ["web/stack.js"]),
+        # Which one is meant is open, or it is no name at all.
+        ("save() and 'Cart.save_all'", []),
+        ("render(s), x.peek(), f().peek(), other (two), print(), 'MAX_ITEMS'", []),
+        ("the word 'total' and the \"version\" of the 'state', don't peek, can't main", []),
+        ("KeyError: 'peek'\nkey 'peek': x['peek'], {'peek': 1}, f('peek')", []),
+        ("```\nreturn 'peek'\n```\n    assert 'peek' in x\nValueError: no 'peek' here", []),
+        ("def peek(x):\n    ...\npeek(1)\nclass Order(Base): ...\nOrder()", []),
+        ("from pathlib import (Order, peek)\nOrder(peek(1))", []),
+        ("from shop.order import Order\nx = Order()", ["src/shop/order.py"]),
+    ],
+)
+def test_names_in_quotes_and_calls_are_evidence_where_one_file_has_them(text: str, files: list[str]) -> None:
+    assert list(evidence(text).files) == files
+
+
 def test_a_name_that_many_have_says_nothing() -> None:
     outlines = {f"m{n}.py": outline(f"m{n}.py", "function run_all 1 2") for n in range(6)}
     assert direct_evidence(["`run_all`"], outlines, lambda written: None).clues == ()
@@ -260,8 +283,12 @@ def test_any_text_gives_clues_that_are_in_the_repository(text: str) -> None:
         " ".join(f"name_{n}" for n in range(100_000)),
         "../" * 400_000 + "a.py",
         "x.py:" * 250_000,
+        "from a" + "a" * 1_000_000,
+        "from a.b import c " * 100_000,
+        "``` a 'peek' " * 100_000,
+        "x 'peek' " * 200_000,
     ],
-    ids=range(11),
+    ids=range(15),
 )
 def test_huge_texts_are_read_in_part(text: str) -> None:
     found = evidence(text, "`Cart.total`")

@@ -8,9 +8,14 @@ from pathlib import Path
 
 import pytest
 
+import clew
+from clew.agents import repair_report
+from clew.agents.repair import Plan
 from clew.errors import RunNotFound
+from clew.graphs import agentless
 from clew.graphs.agentless.job import told
 from clew.graphs.agentless.lookups import Lookup, lookups
+from clew.graphs.agentless.proposers import ModelProposer
 from clew.journal import Journal, RunRow, effect
 from clew.journal.runs import Run, enter
 from clew.journal.transcript import Transcript
@@ -18,7 +23,11 @@ from clew.models import Model
 from clew.retrieval import read, search
 from clew.sandbox import Limits, run_command
 from clew.sandbox.types import MiB
+from clew.task import Task
 from clew.testing import ScriptedSearcher, ScriptedServer
+from tests.graphs.agentless.proposing import ISSUE, job_of, model
+from tests.graphs.agentless.repositories import suite_box
+from tests.graphs.agentless.speaking import talk
 from tests.sandbox.conftest import new_box
 
 pytestmark = pytest.mark.anyio
@@ -168,3 +177,48 @@ async def test_failures_are_scanned_too_and_runs_must_exist(tmp_path: Path) -> N
         assert rules(journal) == [("tool", "outcome", "address")]
         with pytest.raises(RunNotFound):
             lookups(journal, "none")
+
+
+LOOKING = """\
+```python
+import subprocess
+
+
+def check():
+    {line}
+    from shop import cart
+
+    print("Issue reproduced" if cart.total([1, 2]) == 4 else "Issue resolved")
+
+
+check()
+```"""
+LINES = [
+    'subprocess.run(["git", "clone", "https://github.com/own/shop"])',
+    'subprocess.run(["pip", "--version", "install", "shop==99.0"])',
+    'subprocess.run("git log --all -p", shell=True)',
+    """'As pip install shop==99.0 and git log show, https://github.com/own/shop'  # see git log""",
+]
+
+
+async def test_what_reproduction_scripts_look_up_is_in_the_report(tmp_path: Path) -> None:
+    box = suite_box("process")
+    job, lines = job_of(tmp_path, box), iter(LINES)
+    with (
+        talk(reproducing=lambda request: LOOKING.format(line=next(lines))) as server,
+        Journal(tmp_path / "j.db") as journal,
+    ):
+        asking = ModelProposer(model(server), candidates=2, location_samples=1, reproduction_samples=len(LINES))
+        answer = await clew.run(agentless(asking, job), Task(prompt=ISSUE, kind="repair"), journal=journal, run_id="r")
+        await box.close()
+        assert len(answer.artifacts["repair"]["reproduction"]) == 3, "scripts find the issue, and judge patches"
+        plan = Plan(folder=str(tmp_path), repo="shop", commit="", proposer="model", project="own/shop")
+        report = repair_report.report(journal, journal.find_run("r"), plan, answer)
+        # A script runs again with each patch, and is told once.
+        assert sorted((one["kind"], one["side"], one["rule"], one["found"]) for one in report["lookups"]) == [
+            ("program", "request", "address", "https://github.com/own/shop"),
+            ("program", "request", "command", "git log"),
+            ("program", "request", "command", "git', 'clone"),
+            ("program", "request", "command", "pip', '--version', 'install', 'shop"),
+        ]
+        assert "- Look: 4 places may be look-ups of the fix" in repair_report.markdown(report)
