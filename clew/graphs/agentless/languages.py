@@ -34,6 +34,7 @@ class Grammar:
     scopes              named or unnamed blocks whose first and last line a skeleton keeps (namespaces)
     through             blocks that are looked into and not shown
     prefixes            siblings before a definition that belong to it (attributes)
+    expressions         may hold definitions: an object with functions, a call that wraps a module
     elided              what stands for the body of a function
     """
 
@@ -48,6 +49,7 @@ class Grammar:
     scopes: frozenset[str] = field(default_factory=frozenset)
     through: frozenset[str] = field(default_factory=frozenset)
     prefixes: frozenset[str] = field(default_factory=frozenset)
+    expressions: frozenset[str] = field(default_factory=frozenset)
     elided: str = "{ ... }"
 
 
@@ -55,6 +57,11 @@ _JS_CLASSES = {"class_declaration": "name", "class": "name"}
 _JS_FUNCTIONS = "function_declaration generator_function_declaration method_definition"
 _JS_VARIABLES = "lexical_declaration variable_declaration expression_statement field_definition"
 _JS_THROUGH = "if_statement else_clause statement_block try_statement"
+_JS_EXPRESSIONS = _set(
+    "object call_expression new_expression function_expression generator_function arrow_function return_statement "
+    "parenthesized_expression unary_expression await_expression assignment_expression "
+    "as_expression satisfies_expression type_assertion"
+)
 _TS_CLASSES = {
     **_JS_CLASSES,
     "abstract_class_declaration": "name",
@@ -80,6 +87,7 @@ def _typescript(language: Language, function: str, suffixes: str) -> Grammar:
         scopes=_set("internal_module module"),
         through=_set(_JS_THROUGH),
         prefixes=_set("decorator"),
+        expressions=_JS_EXPRESSIONS,
     )
 
 
@@ -93,7 +101,8 @@ GRAMMARS = (
         _set("expression_statement type_alias_statement"),
         wrappers=_set("decorated_definition"),
         through=_set(
-            "if_statement elif_clause else_clause try_statement except_clause finally_clause with_statement block"
+            "if_statement elif_clause else_clause try_statement except_clause finally_clause with_statement block "
+            "for_statement while_statement match_statement case_clause"
         ),
         elided=" ...",
     ),
@@ -107,6 +116,7 @@ GRAMMARS = (
         wrappers=_set("export_statement"),
         through=_set(_JS_THROUGH),
         prefixes=_set("decorator"),
+        expressions=_JS_EXPRESSIONS,
     ),
     _typescript("typescript", "language_typescript", ".ts .mts .cts"),
     _typescript("tsx", "language_tsx", ".tsx"),
@@ -166,7 +176,7 @@ GRAMMARS = (
         "cpp",
         "tree_sitter_cpp",
         _set(".cc .cpp .cxx .c++ .hh .hpp .hxx .ipp"),
-        {**_C_CLASSES, "class_specifier": "name"},
+        {**_C_CLASSES, "class_specifier": "name", "concept_definition": "name"},
         _set(_C_FUNCTIONS),
         _set(f"{_C_VARIABLES} alias_declaration"),
         wrappers=_set("template_declaration"),

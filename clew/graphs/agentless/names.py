@@ -107,10 +107,10 @@ def _pairs(node: Node) -> Iterator[tuple[str, Node | None]]:
 
 
 def _python(assignment: Node) -> Iterator[tuple[str, Node | None]]:
-    left, right = assignment.child_by_field_name("left"), assignment.child_by_field_name("right")
-    if left is not None and left.type == "identifier":
-        yield text(left), None
-    elif left is not None and left.type in ("pattern_list", "tuple_pattern", "list_pattern"):
-        yield from ((text(each), None) for each in left.named_children if each.type == "identifier")
-    if right is not None and right.type == "assignment":
-        yield from _python(right)
+    node: Node | None = assignment
+    while node is not None and node.type == "assignment":  # a = b = ...
+        left, node = node.child_by_field_name("left"), node.child_by_field_name("right")
+        if left is not None and left.type == "identifier":
+            yield text(left), None
+        elif left is not None and left.type in ("pattern_list", "tuple_pattern", "list_pattern"):
+            yield from ((text(each), None) for each in left.named_children if each.type == "identifier")

@@ -31,7 +31,7 @@ from .syntax import Syntax, read_syntax
 from .types import Outline
 
 MAX_SOURCE = 512 << 10
-_VERSION = 1
+_VERSION = 2
 _BATCH = 100
 # "test" as a word of its own at the beginning of a name, or at its end: `testing.py` and `tester.py` are sources.
 _TEST = re.compile(

@@ -3,7 +3,7 @@
 As in the paper (section 3.1; specification, section 2.1) an outline has classes, functions and methods with their
 lines, here with variables too. What stands inside of a function is not looked at. Definitions under `if`, `try`,
 `#ifdef` and in namespaces count, which the released code misses; so do those in a file with syntax errors, which it
-drops whole.
+drops whole. In JavaScript an object with functions is a class, and a function that is called at once is a module.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from tree_sitter import Node, Parser
 
 from . import names
+from .expressions import HOLDERS, WORD, assigned, bare, default_name, given
 from .languages import Grammar, grammar_of, load
 from .types import Language, Symbol, SymbolKind
 
@@ -58,6 +59,7 @@ class _Walk:
     def __init__(self, grammar: Grammar, data: bytes, syntax: Syntax) -> None:
         self.grammar, self.data, self.syntax = grammar, data, syntax
         self.through = grammar.through | {"ERROR"}
+        self.within = 0  # classes and objects around, which are kept as they are
 
     def inside(self, block: Node, owner: str, depth: int) -> None:
         """All definitions among the children of a block; `owner` is the qualified name of the class around it."""
@@ -68,7 +70,7 @@ class _Walk:
             if child.type in self.grammar.prefixes:
                 first = first or child
             elif child.type.endswith("comment"):
-                self.comment(child, owner)
+                self.comment(child)
             else:
                 self.child(child, first or child, owner, depth)
                 first = None
@@ -91,12 +93,14 @@ class _Walk:
             self.variables(node, first, owner, depth)
         elif kind in self.through:
             self.inside(node, owner, depth + 1)
+        elif kind in grammar.expressions:
+            self.expression(node, default_name(node), first, node, owner, depth)
 
     def type_definition(self, node: Node, first: Node, owner: str, depth: int) -> None:
         if node.type == "type_spec" and (node.child_by_field_name("type") or node).type not in self.through:
             self.add("variable", names.text(node.child_by_field_name("name")), owner, first, node)
             return
-        name = names.plain(names.text(node.child_by_field_name(self.grammar.classes[node.type])))
+        name = names.plain(names.text(node.child_by_field_name(self.grammar.classes[node.type]))) or default_name(node)
         if name and (node.child_by_field_name("body") is not None or not node.type.endswith("_specifier")):
             self.members(node, first, node, owner, name, depth)
 
@@ -106,7 +110,9 @@ class _Walk:
         body = node.child_by_field_name("type" if node.type == "type_spec" else "body")
         if body is not None:
             self.docstring(body)
+            self.within += 1
             self.inside(body, f"{owner}.{name}" if owner else name, depth + 1)
+            self.within -= 1
 
     def function(self, node: Node, first: Node, owner: str) -> None:
         if (named := node.child_by_field_name("name")) is not None:
@@ -131,19 +137,119 @@ class _Walk:
         if self.grammar.language in ("c", "cpp") and names.declared(declarator)[1]:
             self.add("method" if owner else "function", names.declared(declarator)[0], owner, first, node)
             return
-        found = False
+        found = shown = False
         for name, value in names.bound(node):
             found = True
+            value = given(value, "class") if value is not None else None
             if names.is_function(value) and value is not None:
                 self.add("method" if owner or "." in name else "function", name, owner, first, node)
                 self.elide(value.child_by_field_name("body"))
             elif names.is_class(value) and value is not None:
                 self.members(value, first, node, owner, name, depth)
+            elif value is not None and self.expression(value, name, first, node, owner, depth):
+                shown = True
             else:
                 self.add("variable", name, owner, first, node)
-        if found or node.type.endswith("declaration"):
-            self.keep(first, node, owner)
-            self.shorten(node)
+        if not found and self.grammar.expressions and node.type == "expression_statement" and node.named_children:
+            self.expression(node.named_children[0], "", first, node, owner, depth)
+        elif not shown and (found or node.type.endswith("declaration")):
+            self.keep(first, node)
+            self.shorten(node.start_byte, node.end_byte)
+
+    # Expressions of JavaScript ------------------------------------------------------------------------------------
+
+    def expression(self, node: Node, name: str, first: Node, last: Node, owner: str, depth: int) -> bool:
+        """Notes the definitions in an expression, and says whether there are any. `name` gets its value, "" is for
+        none; `first` to `last` is the statement or member that it is in."""
+        node, otherwise = given(node, "class"), ""
+        while node.type == "assignment_expression" and (value := node.child_by_field_name("right")) is not None:
+            name, otherwise = name or assigned(node), "exports"
+            node = given(value, "class")
+        if names.is_function(node) or names.is_class(node):
+            name = name or names.text(node.child_by_field_name("name")) or otherwise
+            if name and names.is_class(node):
+                self.members(node, first, last, owner, name, depth)
+            elif name:
+                self.add("method" if owner else "function", name, owner, first, last)
+                cuts = len(self.syntax.cuts)
+                self.elide(node.child_by_field_name("body"))
+                if len(self.syntax.cuts) == cuts:
+                    self.shorten_between(node.start_byte, node.end_byte)
+            return bool(name)
+        if depth > _MAX_DEPTH or node.type not in HOLDERS:
+            return False
+        syntax = self.syntax
+        symbols, keeps, cuts = len(syntax.symbols), len(syntax.keeps), len(syntax.cuts)
+        if name:
+            self.add("class", name, owner, first, last)
+            del syntax.keeps[keeps:]
+            owner = f"{owner}.{name}" if owner else name
+        if node.type == "object":
+            self.object(node, first, last, owner, depth)
+        else:
+            self.calls(node, name, first, last, owner, depth)
+        if all(each.kind == "variable" for each in syntax.symbols[symbols + bool(name) :]):
+            del syntax.symbols[symbols:], syntax.keeps[keeps:], syntax.cuts[cuts:]
+            return False
+        if not self.within:
+            syntax.keeps.append((first.start_point[0], first.start_point[0]))
+        return True
+
+    def object(self, node: Node, first: Node, last: Node, owner: str, depth: int) -> None:
+        """The functions in an object; what stands between two of them is shortened as a binding is."""
+        self.keep(first, last)
+        self.within += 1
+        border = node.start_byte
+        for member in node.named_children:
+            before = len(self.syntax.symbols)
+            key = names.text(member.child_by_field_name("key") or member.child_by_field_name("name")).strip("'\"")
+            name = key if WORD.fullmatch(key) else ""
+            value = member.child_by_field_name("value")
+            if member.type.endswith("comment"):
+                self.comment(member)
+            elif member.type == "method_definition":
+                self.add("method" if owner else "function", name, owner, member, member)
+                self.elide(member.child_by_field_name("body"))
+            elif value is not None:
+                self.expression(value, name, member, member, owner, depth + 1)
+            if len(self.syntax.symbols) > before:
+                self.shorten_between(border, member.start_byte)
+                border = member.end_byte
+        self.shorten_between(border, node.end_byte)
+        self.within -= 1
+
+    def calls(self, node: Node, name: str, first: Node, last: Node, owner: str, depth: int) -> None:
+        """A chain of calls. A function that is called where it stands is a module, and so are those given to it; one
+        given to another call is none when the result has a name: it may be a component."""
+        inner: Node | None = node
+        while inner is not None and inner.type in ("call_expression", "new_expression"):
+            arguments = inner.child_by_field_name("arguments")
+            callee = inner.child_by_field_name("function") or inner.child_by_field_name("constructor")
+            inner = callee and bare(callee)
+            if inner is not None and inner.type == "member_expression":
+                callee = inner.child_by_field_name("object")
+                inner = callee and bare(callee)
+            at_once = names.is_function(inner)
+            if at_once and inner is not None:
+                self.module(inner, owner, depth)
+            for each in arguments.named_children if arguments is not None else ():
+                each = given(each, "class", "object")
+                own = each.child_by_field_name("name") if names.is_function(each) else None
+                if names.is_function(each) and (at_once or not (name or own)):
+                    self.module(each, owner, depth)
+                elif not at_once and not (name and own):
+                    self.expression(each, "", first if name else each, last if name else each, owner, depth + 1)
+
+    def module(self, function: Node, owner: str, depth: int) -> None:
+        """The definitions in a function that wraps a module; its first and last line are kept."""
+        body = function.child_by_field_name("body")
+        if self.within or body is None or body.type != "statement_block":
+            return
+        before = len(self.syntax.symbols)
+        self.inside(body, owner, depth + 1)
+        if len(self.syntax.symbols) > before:
+            self.syntax.keeps.append((function.start_point[0], body.start_point[0]))
+            self.syntax.keeps.append((_last_line(body), _last_line(body)))
 
     def scope(self, node: Node, owner: str, depth: int) -> None:
         """A namespace is no part of a qualified name: nobody writes it in an answer."""
@@ -155,7 +261,7 @@ class _Walk:
         if body.type not in ("declaration_list", "statement_block", "field_initializer_list"):
             self.child(body, body, owner, depth + 1)  # extern "C" before one definition
             return
-        if not owner:
+        if not self.within:
             self.syntax.keeps.append((named.start_point[0], body.start_point[0]))
             self.syntax.keeps.append((_last_line(body), _last_line(body)))
         self.inside(body, owner, depth + 1)
@@ -181,10 +287,10 @@ class _Walk:
                 end=min(end, self.syntax.lines),
             )
         )
-        self.keep(first, last, owner)
+        self.keep(first, last)
 
-    def keep(self, first: Node, last: Node, owner: str) -> None:
-        if not owner:
+    def keep(self, first: Node, last: Node) -> None:
+        if not self.within:
             self.syntax.keeps.append((first.start_point[0], _last_line(last)))
 
     def elide(self, body: Node | None) -> None:
@@ -197,8 +303,12 @@ class _Walk:
             while before is not None and before.type != ":":
                 before = before.prev_sibling
             start = before.end_byte if before is not None else start
-        elif not body.type.endswith(("block", "body", "statement")):
-            return  # the expression behind an arrow
+        else:
+            while body.type == "arrow_function" and (inner := body.child_by_field_name("body")) is not None:
+                body = inner
+            if not body.type.endswith(("block", "body", "statement")):
+                return  # the expression behind an arrow
+            start = body.start_byte
         self.syntax.cuts.append((start, body.end_byte, self.grammar.elided))
 
     def docstring(self, body: Node) -> None:
@@ -210,20 +320,23 @@ class _Walk:
             alone = body.named_child_count == 1
             self.syntax.cuts.append((first.start_byte, first.end_byte, "..." if alone else ""))
 
-    def comment(self, node: Node, owner: str) -> None:
+    def comment(self, node: Node) -> None:
         """A comment in a class goes; the one at module level is outside of what is kept."""
-        if owner:
+        if self.within:
             self.syntax.cuts.append((node.start_byte, node.end_byte, "\n" if node.end_point[1] == 0 else ""))
 
-    def shorten(self, node: Node) -> None:
+    def shorten(self, start: int, end: int, long: int = LONG_VARIABLE, kept: int = KEPT_OF_LONG, by: str = "") -> None:
         """A binding of more than 30 lines keeps its first and last 10."""
-        first, last = node.start_point[0], _last_line(node)
-        if last - first + 1 <= LONG_VARIABLE:
-            return
-        lines = self.data[node.start_byte : node.end_byte].split(b"\n")
-        start = node.start_byte + sum(len(line) + 1 for line in lines[:KEPT_OF_LONG])
-        end = start + sum(len(line) + 1 for line in lines[KEPT_OF_LONG : last - first + 1 - KEPT_OF_LONG])
-        self.syntax.cuts.append((start, end, f"{LEFT_OUT}\n"))
+        lines = self.data[start:end].removesuffix(b"\n").split(b"\n")
+        if len(lines) > long:
+            begin = start + sum(len(line) + 1 for line in lines[:kept])
+            stop = begin + sum(len(line) + 1 for line in lines[kept:-kept])
+            self.syntax.cuts.append((begin, stop, f"{by}{LEFT_OUT}\n"))
+
+    def shorten_between(self, start: int, end: int) -> None:
+        """What stands between functions, or behind an arrow: of more than 10 lines the first and last 3. The mark is
+        indented, for it stands for no binding that `elements` knows."""
+        self.shorten(start, end, 10, 3, "  ")
 
 
 # These take one definition with other children beside it.

@@ -522,4 +522,223 @@ auto lam = [](int a) { return a; };
 operator bool() { ... }
 """,
     ),
+    "module.cjs": Sample(
+        """\
+(function (root, factory) {
+  if (typeof define === "function") { define([], factory); } else { root.Lib = factory(); }
+}(this, (function (exports) {
+  "use strict";
+  var LIMIT = 3;
+  function helper(a) {
+    return a + LIMIT;
+  }
+  class Diff { go() { return 1; } }
+  print(LIMIT);
+  return { run: function (x) { return helper(x); } };
+})));
+module.exports = {
+  // reads
+  read(a) {
+    return a;
+  },
+  "write": async function (a) { return a; },
+  "no-name": 1,
+  close: () => { return 1; },
+  get size() { return 1; },
+};
+exports = module.exports = function () {
+  return 1;
+};
+module.exports = function named(a) { return a; };
+module.exports = class Foo extends Bar {
+  bar(a) { return a; }
+};
+exports.read = function (a) { return a; };
+exports.store = { add() { return 1; }, deep: { er() { return 1; } } };
+Foo.prototype = { show: function () { return 1; } };
+var app = exports = module.exports = {};
+module.exports = (base) => class Mixed extends base { go() { return 1; } };
+var Cache = (function () {
+  var held = {};
+  function get(a) { return held[a]; }
+  return get;
+})();
+(function () {
+  this.stop = function () { return 1; };
+}).call(this);
+(function () { var x = 1; print(x); })();
+app.get("/", function (req, res) {
+  const user = load();
+});
+process.on("exit", function onExit() { return 1; });
+""",
+        """\
+variable LIMIT 5 5
+function helper 6 8
+class Diff 9 9
+method Diff.go 9 9
+function run 11 11
+function read 15 17
+function write 18 18
+function close 20 20
+function size 21 21
+function exports 23 25
+function named 26 26
+class Foo 27 29
+method Foo.bar 28 28
+function read 30 30
+class store 31 31
+method store.add 31 31
+class store.deep 31 31
+method store.deep.er 31 31
+class Foo 32 32
+method Foo.show 32 32
+variable app 33 33
+class Mixed 34 34
+method Mixed.go 34 34
+class Cache 35 39
+variable Cache.held 36 36
+method Cache.get 37 37
+method this.stop 41 41
+function onExit 47 47
+""",
+        """\
+(function (root, factory) {
+}(this, (function (exports) {
+  var LIMIT = 3;
+  function helper(a) { ... }
+  class Diff { go() { ... } }
+  return { run: function (x) { ... } };
+})));
+module.exports = {
+  read(a) { ... },
+  "write": async function (a) { ... },
+  "no-name": 1,
+  close: () => { ... },
+  get size() { ... },
+};
+exports = module.exports = function () { ... };
+module.exports = function named(a) { ... };
+module.exports = class Foo extends Bar {
+  bar(a) { ... }
+};
+exports.read = function (a) { ... };
+exports.store = { add() { ... }, deep: { er() { ... } } };
+Foo.prototype = { show: function () { ... } };
+var app = exports = module.exports = {};
+module.exports = (base) => class Mixed extends base { go() { ... } };
+var Cache = (function () {
+  var held = {};
+  function get(a) { ... }
+})();
+(function () {
+  this.stop = function () { ... };
+}).call(this);
+process.on("exit", function onExit() { ... });
+""",
+    ),
+    "component.mjs": Sample(
+        """\
+import { create } from "store";
+export default {
+  data() {
+    return { a: 1 };
+  },
+  setup: () => ({ a: 1 }),
+  methods: {
+    save(a) {
+      return a - 1;
+    },
+  },
+};
+createApp({ mounted() { return 1; } }).mount("#app");
+angular.module("a").controller("C", function ($scope) {
+  $scope.load = function () { return 1; };
+  $scope.name = "a";
+});
+const slice = createSlice({
+  reducers: { add(state) { state.a += 1; } },
+});
+export const useStore = create((set) => ({ inc: () => { set(1); } }));
+export const thunk = (a) => async (dispatch) => { dispatch(a); };
+const Row = memo((props) => { return props.a; });
+const plain = { a: 1, b: [1] };
+""",
+        """\
+function data 3 5
+function setup 6 6
+class methods 7 11
+method methods.save 8 10
+function mounted 13 13
+method $scope.load 15 15
+class slice 18 20
+class slice.reducers 19 19
+method slice.reducers.add 19 19
+class useStore 21 21
+method useStore.inc 21 21
+function thunk 22 22
+variable Row 23 23
+variable plain 24 24
+""",
+        """\
+export default {
+  data() { ... },
+  setup: () => ({ a: 1 }),
+  methods: {
+    save(a) { ... },
+  },
+};
+createApp({ mounted() { ... } }).mount("#app");
+angular.module("a").controller("C", function ($scope) {
+  $scope.load = function () { ... };
+});
+const slice = createSlice({
+  reducers: { add(state) { ... } },
+});
+export const useStore = create((set) => ({ inc: () => { ... } }));
+export const thunk = (a) => async (dispatch) => { ... };
+const Row = memo((props) => { return props.a; });
+const plain = { a: 1, b: [1] };
+""",
+    ),
+    "store.mts": Sample(
+        """\
+export const store = {
+  add(a: number): number {
+    return a + 1;
+  },
+  remove: (a: number): number => { return a - 1; },
+} satisfies Store;
+export default defineComponent({
+  setup() { return { a: 1 }; },
+} as Options);
+export default class { go(): number { return 1; } }
+export default () => { return 1; };
+class Box { static handlers = { on() { return 1; } }; }
+""",
+        """\
+class store 1 6
+method store.add 2 4
+method store.remove 5 5
+function setup 8 8
+class default 10 10
+method default.go 10 10
+function default 11 11
+class Box 12 12
+class Box.handlers 12 12
+method Box.handlers.on 12 12
+""",
+        """\
+export const store = {
+  add(a: number): number { ... },
+  remove: (a: number): number => { ... },
+} satisfies Store;
+export default defineComponent({
+  setup() { ... },
+} as Options);
+export default class { go(): number { ... } }
+export default () => { ... };
+class Box { static handlers = { on() { ... } }; }
+""",
+    ),
 }

@@ -59,6 +59,32 @@ def test_long_assignments_keep_their_first_and_last_ten_lines(count: int, shown:
         assert lines[10] == "..." and lines[9] == "    8," and lines[11] == f"    {count - 9},"
 
 
+def test_what_is_long_between_the_functions_of_an_object_keeps_little() -> None:
+    rows = "".join(f"  k{n}: {n},\n" for n in range(200))
+    source = f"const table = {{\n  // why\n  f() {{\n    return 1;\n  }},\n{rows}  g: () => 1,\n}};\n"
+    assert skeleton(source.encode(), "a.js") == (
+        "const table = {\n  f() { ... },\n  k0: 0,\n  k1: 1,\n  ...\n  k198: 198,\n  k199: 199,\n  g: () => 1,\n};\n"
+    )
+    assert len(skeleton(f"const table = {{\n{rows}}};\n".encode(), "a.js").splitlines()) == 21
+
+
+def test_a_long_expression_behind_an_arrow_is_shortened() -> None:
+    source = "export default () => (\n  <ul>\n" + "    <li/>\n" * 100 + "  </ul>\n);\n"
+    shown = skeleton(source.encode(), "a.jsx").splitlines()
+    assert len(shown) == 7 and shown[0] == "export default () => (" and shown[-1] == ");"
+
+
+def test_the_body_of_a_function_with_a_head_of_many_lines_goes() -> None:
+    head = "module.exports = function ({\n" + "".join(f"  a{n},\n" for n in range(12)) + "}) {"
+    source = head + "\n" + "  go();\n" * 20 + "};\n"
+    assert skeleton(source.encode(), "a.js") == f"{head} ... }};\n"
+
+
+def test_calls_that_hold_no_function_with_a_name_are_left_out() -> None:
+    calls = "app.get('/', (req) => { const user = req.a; });\n(function () { var x = 1; go(x); })();\n"
+    assert skeleton(f"{calls}list.map((x) => ({{ a: x }}));\n".encode(), "a.js") == ""
+
+
 def test_files_without_definitions_have_none() -> None:
     assert skeleton(b"# only words\nprint(1)\n", "a.py") == "" == skeleton(b"text\n", "a.md") == skeleton(b"", "a.py")
 

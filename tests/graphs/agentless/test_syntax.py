@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clew.graphs.agentless.languages import GRAMMARS, suffix_of
+from clew.graphs.agentless.locations import find_places, parse_mentions
 from clew.graphs.agentless.skeleton import skeleton
 from clew.graphs.agentless.syntax import Syntax, read_syntax
 from clew.graphs.agentless.types import Outline, Symbol
@@ -22,6 +23,7 @@ from .samples import SAMPLES
 STDLIB = Path(sysconfig.get_path("stdlib"))
 REAL = ["json/decoder.py", "argparse.py", "enum.py", "typing.py", "asyncio/base_events.py", "logging/__init__.py"]
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+BLOCKS_OF_STATEMENTS = (ast.If, ast.Try, ast.With, ast.ExceptHandler, ast.For, ast.While, ast.Match, ast.match_case)
 
 
 def lines(syntax: Syntax) -> str:
@@ -67,7 +69,7 @@ def by_ast(tree: ast.Module) -> set[tuple[str, int, int]]:
                 found.add((f"{owner}{child.name}", start, child.end_lineno or 0))
                 if isinstance(child, ast.ClassDef):
                     visit(child, f"{owner}{child.name}.")
-            elif isinstance(child, ast.If | ast.Try | ast.With | ast.ExceptHandler):
+            elif isinstance(child, BLOCKS_OF_STATEMENTS):
                 visit(child, owner)
 
     visit(tree, "")
@@ -81,6 +83,42 @@ def test_python_agrees_with_ast(name: str) -> None:
     found = {(each.qualname, each.start, each.end) for each in syntax.symbols if each.kind != "variable"}
     assert found == by_ast(ast.parse(source)) and len(found) > 5
     assert syntax.lines == len(source.splitlines()) and not syntax.broken
+
+
+def test_definitions_in_loops_and_matches_of_python() -> None:
+    loops = "for x in y:\n    def f(): return 1\nelse:\n    Z = 1\nwhile x:\n    class A: pass\n"
+    cases = "match z:\n    case 1:\n        def g(): return 1\n    case _:\n        def h(): return 1\n"
+    syntax = read_syntax((loops + cases).encode(), ".py")
+    assert [each.qualname for each in syntax.symbols] == ["f", "Z", "A", "g", "h"]
+
+
+def test_a_concept_is_a_definition() -> None:
+    source = b"template <typename T>\nconcept Adds = requires(T a) { a + a; };\n"
+    assert lines(read_syntax(source, ".cpp")) == "class Adds 1 2\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "places"),
+    [
+        ("module.cjs", "function: close", [(20, 20)]),
+        ("module.cjs", "function: module.exports.close", [(20, 20)]),
+        ("module.cjs", "function: module.exports", [(23, 25)]),
+        ("module.cjs", "function: er", [(31, 31)]),
+        ("module.cjs", "variable: store", [(31, 31)]),
+        ("module.cjs", "class: store\nfunction: add", [(31, 31), (31, 31)]),
+        ("module.cjs", "function: Cache.get", [(37, 37)]),
+        ("module.cjs", "function: helper", [(6, 8)]),
+        ("component.mjs", "function: save", [(8, 10)]),
+        ("component.mjs", "function: methods.save", [(8, 10)]),
+        ("component.mjs", "function: slice.reducers.add", [(19, 19)]),
+        ("store.mts", "function: store.remove", [(5, 5)]),
+    ],
+)
+def test_a_model_finds_the_functions_of_objects(name: str, said: str, places: list[tuple[int, int]]) -> None:
+    syntax = read_syntax(SAMPLES[name].source.encode(), suffix_of(name))
+    outline = Outline(path=name, language=syntax.language, symbols=tuple(syntax.symbols), lines=syntax.lines)
+    found = find_places(parse_mentions(f"```\n{name}\n{said}\n```", [name]).items, {name: outline})
+    assert [(place.start, place.end) for place in found.locations] == places
 
 
 def check_spans(syntax: Syntax) -> None:
@@ -106,7 +144,15 @@ BLOCKS = st.recursive(
     lambda inner: st.builds(
         lambda head, name, blocks: [head.format(name=name), *(f"    {line}" for block in blocks for line in block)],
         st.sampled_from(
-            ["def {name}():", "class {name}:", "@deco\n{{i}}async def {name}(a,\n{{i}}  b):", "if {name}:", "try:"]
+            [
+                "def {name}():",
+                "class {name}:",
+                "@deco\n{{i}}async def {name}(a,\n{{i}}  b):",
+                "if {name}:",
+                "for {name} in a:",
+                "while {name}:",
+                "try:",
+            ]
         ),
         NAMES,
         st.lists(inner, min_size=1, max_size=3),
@@ -175,6 +221,12 @@ def test_an_outline_goes_through_json() -> None:
         b"def f(:\n" * 3_000,
         b"\xff" * 3_000,
         b"class A(" * 3_000,
+        b"a = " * 3_000 + b"1\n",
+        b"a" + b".b({c() {}})" * 3_000,
+        b"x = {a:" * 3_000 + b"{b() {}}" + b"}" * 3_000,
+        b"f({a() {}, b:" * 3_000,
+        b"(function () {" * 1_000 + b"function a() {}" + b"})();" * 1_000,
+        b"a = " * 500 + b"{b() {}};",
     ],
 )
 @pytest.mark.parametrize("suffix", [".py", ".js", ".rs"])
