@@ -271,11 +271,15 @@ def _reservations(found: Mapping[str, Any]) -> str:
 
 
 def why_none(found: Mapping[str, Any]) -> str:
-    """Why there is no patch: the first flag that explains it, else the stop reason."""
+    """Why there is no patch: the first flag that explains it, else why the candidates were refused, else the stop
+    reason."""
     flags = found.get("flags", [])
     first = [flag for flag in ("no_tests", "unknown_targets") if flag in flags]
     telling = [*first, *(flag for flag in flags if flag.startswith("mutate_")), found["stop_reason"]][0]
     tests = (found.get("tests") or {}).get("why", "")
+    refused = [each["reason"] for each in found.get("candidates") or () if each.get("reason")]
+    if telling == "no_candidate" and refused:
+        return f"no candidate can be used; of {len(refused)} that were refused the first: {refused[0].splitlines()[0]}"
     return f"{in_words(telling)} ({tests})" if telling == "no_tests" and tests else in_words(telling)
 
 

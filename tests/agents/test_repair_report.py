@@ -52,3 +52,9 @@ def test_a_failure_is_told_without_the_name_of_its_class() -> None:
 )
 def test_a_stage_in_a_line(data: dict[str, Any], said: str) -> None:
     assert repair_report.said(data) == said
+
+
+def test_refused_candidates_say_why_there_is_no_patch() -> None:
+    refused = [{"id": "0.0", "reason": "the patch does not apply\nat all"}, {"id": "0.1", "reason": "odd"}]
+    said = "no candidate can be used; of 2 that were refused the first: the patch does not apply"
+    assert repair_report.verdict({**FOUND, "candidates": refused}) == f"No patch was found: {said}."
