@@ -156,7 +156,7 @@ class Validation:
         """Runs on the chosen change once more the tests that it mends, for a test that fails by chance fails twice at
         the base now and then: one that does not pass again is a flaky one, and mended by nobody. And runs those that it
         may break, so that people hear which it does. A limit or a failed sandbox leaves it unconfirmed, with a flag."""
-        tests, trial = Tests.model_validate(state["base"]), Trial.model_validate(state["trials"][chosen.key])
+        tests, trial = Tests.model_validate(state["base"]), Trial.model_validate(state["trials"].get(chosen.key, {}))
         judging = set(tests.passing if state["regression"] is None else state["regression"])
         keep, excused = ([test for test in tests.passing if (test in judging) is guards] for guards in (True, False))
         sandbox, suite = self.job.sandbox, self.job.suite
@@ -164,29 +164,23 @@ class Validation:
             return state
         try:
             with scope("confirm", chosen.key[:16]):
+                workspace = (await asyncio.to_thread(self._guarded, chosen.diff, tests))[0]
                 if not trial.whole:  # it was left behind by one that is not confirmed
-                    workspace = (await asyncio.to_thread(self._guarded, chosen.diff, tests))[0]
                     fresh = trial.model_copy(update={"counts": TestCounts(), "fixed": (), "broken": (), "late": ()})
                     case = _Case(chosen.key, fresh, workspace, tuple(keep))
                     trial = (await _ran(sandbox, suite, case, keep, keep, self.job.targets_of(tests))).trial
-                again = [*trial.fixed, *excused]
-                if not again:
-                    return self._with_trial(state, chosen.key, trial)
-                workspace = (await asyncio.to_thread(self._guarded, chosen.diff, tests))[0]
-                report = await run_suite(sandbox, suite, workspace, again)
+                # Each by itself: whatever the others do to the runner says nothing of those that are mended.
+                again = await run_suite(sandbox, suite, workspace, trial.fixed) if trial.fixed else None
+                others = await run_suite(sandbox, suite, workspace, excused) if excused else None
         except (Refused, EffectFailed):
             return flagged(state, UNCONFIRMED)
-        passed = {result.name for result in report.results if report.complete and result.outcome == "passed"}
-        failing = {result.name for result in report.results if result.outcome in ("failed", "error")}
-        trial = trial.model_copy(
-            update={
-                "unsteady": tuple(test for test in trial.fixed if test not in passed),
-                "excused": tuple(test for test in excused if test in failing)[:MOST_NAMES],
-            }
-        )
-        told("confirm", key=chosen.key, ran=len(again), unsteady=trial.unsteady, excused=trial.excused)
-        state = flagged(state, EXCUSED) if trial.excused else state
-        return self._with_trial(state, chosen.key, trial)
+        passed = {result.name for result in again.results if result.outcome == "passed"} if again else set()
+        unsteady = tuple(test for test in trial.fixed if test not in passed)
+        failing = [result.name for result in others.results if result.outcome in ("failed", "error")] if others else []
+        trial = trial.model_copy(update={"unsteady": unsteady, "excused": tuple(failing[:MOST_NAMES])})
+        ran = len(trial.fixed) + len(excused)
+        told("confirm", key=chosen.key, ran=ran, unsteady=trial.unsteady, excused=trial.excused)
+        return self._with_trial(flagged(state, EXCUSED) if trial.excused else state, chosen.key, trial)
 
     def _with_trial(self, state: State, key: str, trial: Trial) -> State:
         flaky, tests = set(trial.unsteady), Tests.model_validate(state["base"])

@@ -127,3 +127,16 @@ async def test_mutate_leaves_such_files_alone(box: Box, tmp_path: Path) -> None:
         task = Task(prompt=ISSUE, kind="repair")
         answer = await clew.run(agentless(MutationProposer(limit=40), job), task, journal=journal, run_id="r")
     assert not answer.text and answer.artifacts["repair"]["candidates"] == []
+
+
+async def test_what_excused_tests_do_to_the_runner_says_nothing_of_mended_ones(box: Box, tmp_path: Path) -> None:
+    files = {**CART, "tests/test_ends.py": "import os\nfrom shop import price\n\n\ndef test_ends():\n"
+             "    price.free() and os.abort()\n"}  # fmt: skip
+    worse = ("src/shop/price.py", "def free():\n    return 0", "def free():\n    return 1")
+    kept = ["tests/test_cart.py::test_empty", "tests/test_other.py::test_it"]
+    answer, report, _ = await judged(
+        tmp_path, job_of(tmp_path, box, files), [[RATE, ALL_PRICES, worse]], regression=kept
+    )
+    (trial,) = report["trials"].values()
+    assert answer.status == "ok" and trial["fixed"] == [TOTAL] and trial["unsteady"] == []
+    assert "tests/test_ends.py::test_ends" in trial["excused"]
