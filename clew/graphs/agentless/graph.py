@@ -24,7 +24,7 @@ from clew.task import Answer, Status, Task, Trace
 from .job import RANK, TESTS, VALIDATE, Job, Proposer, Tests, flagged, happened, told
 from .rank import decided, rank
 from .types import Candidate
-from .validation import Validation, look
+from .validation import EXCUSED, Validation, look
 
 _OWN = (TESTS, VALIDATE, RANK, END_PHASE, "start", "finish")
 
@@ -156,7 +156,8 @@ class _Agentless:
         told(RANK, **named, votes=dict(ranking.votes), flags=list(ranking.flags))
         voted = [each.model_copy(update={"votes": ranking.votes[each.id]}) for each in candidates]
         state = {**state, "candidates": [each.model_dump(mode="json") for each in voted], "ranking": named}
-        return {**flagged(state, *ranking.flags), "phase": END_PHASE}
+        excused = chosen is not None and state["trials"].get(chosen.key, {}).get("excused")
+        return {**flagged(state, *ranking.flags, *([EXCUSED] if excused else [])), "phase": END_PHASE}
 
     # The answer ---------------------------------------------------------------------------------------------------
 

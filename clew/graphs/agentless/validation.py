@@ -180,7 +180,7 @@ class Validation:
         trial = trial.model_copy(update={"unsteady": unsteady, "excused": tuple(failing[:MOST_NAMES])})
         ran = len(trial.fixed) + len(excused)
         told("confirm", key=chosen.key, ran=ran, unsteady=trial.unsteady, excused=trial.excused)
-        return self._with_trial(flagged(state, EXCUSED) if trial.excused else state, chosen.key, trial)
+        return self._with_trial(state, chosen.key, trial)
 
     def _with_trial(self, state: State, key: str, trial: Trial) -> State:
         flaky, tests = set(trial.unsteady), Tests.model_validate(state["base"])

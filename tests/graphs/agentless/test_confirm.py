@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +17,7 @@ from clew.journal import Journal
 from clew.sandbox import Box
 from clew.task import Task
 from tests.graphs.agentless.proposing import ALL_PRICES, CART, ISSUE, RATE, Given, job_of
-from tests.graphs.agentless.repositories import LIMITS, suite_box, workspace
+from tests.graphs.agentless.repositories import LIMITS, workspace
 from tests.graphs.agentless.test_validation import FREE, TOTAL, judged
 
 pytestmark = pytest.mark.anyio
@@ -29,13 +27,6 @@ RESOLVED = ReproductionTest(script="print('Issue resolved')\n", key="k")
 BY_CHANCE = "def test_by_chance(request):\n    assert 2 < len(request.session.items) < 6\n"
 CHANCE = "tests/test_chance.py::test_by_chance"
 IDLE = ("src/shop/price.py", "def free():\n    return 0", "def free():\n    return 0 * 1")
-
-
-@pytest.fixture(scope="module")
-def box() -> Iterator[Box]:
-    made = suite_box("process")
-    yield made
-    asyncio.run(made.close())
 
 
 async def test_a_test_that_passes_once_by_chance_is_not_mended(box: Box, tmp_path: Path) -> None:

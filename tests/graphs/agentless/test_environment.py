@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -198,7 +199,7 @@ async def test_how_to_test_is_not_guessed(cache: Path, tmp_path: Path) -> None:
     async with made.sandbox as box:
         assert made.suite.kind == "exit_code" and (await run_suite(box, made.suite, tree)).counts.passed == 1
     with pytest.raises(ConfigError, match="sandbox_kind='podman' is unknown: give one of auto, docker, process"):
-        await prepare(tree, sandbox_kind="podman", command="true", cache=cache)  # type: ignore[arg-type]
+        await prepare(tree, sandbox_kind=cast(Any, "podman"), command="true", cache=cache)
     for bad in (
         "-r /etc/passwd",
         "--index-url=http://evil.example",

@@ -48,13 +48,6 @@ ONE_LINE = {
 SWAP = ("src/shop/cart.py", "prices[1:]", "prices")
 
 
-@pytest.fixture(scope="module")
-def box() -> Iterator[Box]:
-    made = suite_box("process")
-    yield made
-    asyncio.run(made.close())
-
-
 @pytest.fixture
 def docker() -> Iterator[Box]:
     made = suite_box("docker")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +35,6 @@ SHOP = {
 }  # fmt: skip
 RIGHT = SHOP["src/shop/price.py"].replace("[1:]", "")
 FIX = "-    for price in prices[1:]:\n+    for price in prices[0:]:\n"
-
-
-@pytest.fixture(scope="module")
-def box() -> Iterator[Box]:
-    made = suite_box("process")
-    yield made
-    asyncio.run(made.close())
 
 
 async def repaired(folder: Path, job: Job, budget: Budget | None = None, **more: Any) -> tuple[Answer, list[Any]]:

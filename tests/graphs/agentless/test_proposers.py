@@ -3,9 +3,7 @@ real tests in the sandbox of processes."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +22,7 @@ from clew.task import Answer, Note, Task
 from clew.testing import Reply, Request, Rule, ScriptedServer
 from tests.graphs.agentless.proposed import CHOOSING, REPAIRING, REPRODUCING, model, sent, serving
 from tests.graphs.agentless.proposing import CART, FIX, ISSUE, SUITE, words
-from tests.graphs.agentless.repositories import suite_box, workspace
+from tests.graphs.agentless.repositories import workspace
 
 pytestmark = pytest.mark.anyio
 
@@ -49,13 +47,6 @@ ANSWERS = {
     REPRODUCING: SCRIPT,
     REPAIRING: words(*FIX),
 }
-
-
-@pytest.fixture(scope="module")
-def box() -> Iterator[Box]:
-    made = suite_box("process")
-    yield made
-    asyncio.run(made.close())
 
 
 @pytest.fixture(scope="module")

@@ -62,13 +62,6 @@ def any_box(request: pytest.FixtureRequest) -> Iterator[Box]:
 
 
 @pytest.fixture(scope="module")
-def box() -> Iterator[Box]:
-    made = suite_box("process")
-    yield made
-    asyncio.run(made.close())
-
-
-@pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return workspace(tmp_path_factory.mktemp("tree"), CART)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from clew.journal import Budget, Journal, replay
 from clew.sandbox import Box, Limits
 from clew.task import Answer, Task
 from tests.graphs.agentless.proposing import ALL_PRICES, CART, ISSUE, RATE, SUITE, Given, Swap, job_of
-from tests.graphs.agentless.repositories import LIMITS, suite_box, workspace
+from tests.graphs.agentless.repositories import LIMITS, workspace
 
 pytestmark = pytest.mark.anyio
 
@@ -26,13 +25,6 @@ TOTAL = "tests/test_cart.py::test_total"
 FREE = "tests/test_price.py::test_free"
 OTHER = "tests/test_other.py::test_it"
 BOTH = [RATE, ALL_PRICES]
-
-
-@pytest.fixture(scope="module")
-def box() -> Iterator[Box]:
-    made = suite_box("process")
-    yield made
-    asyncio.run(made.close())
 
 
 async def judged(
